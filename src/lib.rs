@@ -1,0 +1,29 @@
+//! Instep keeps a Learning Management System in step with HR.
+//!
+//! A source (HiBob) says *who* changed; a worker reads that person again, decides from what is true
+//! now, and applies the smallest change to the target (360Learning). Reading order:
+//!
+//! 1. [`model`]: the nouns. Plain data, no I/O.
+//! 2. [`provisioning`]: the decisions. Pure functions over the nouns.
+//! 3. [`sources`] and [`targets`]: where employees come from, where accounts live.
+//! 4. [`store`]: what must survive a restart.
+//! 5. [`worker`]: the one road: lease, read, decide, apply, settle.
+//! 6. [`http`]: what comes in by HTTP. It takes in and looks; it never changes a target.
+//! 7. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
+//! 8. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
+//!
+//! Who may know whom is held by `tests/it/layers.rs`.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod model;
+pub mod provisioning;
+pub mod sandbox;
+pub mod sources;
+pub mod store;
+pub mod targets;
+pub mod telemetry;
+pub mod worker;

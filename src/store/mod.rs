@@ -1,0 +1,289 @@
+//! What must survive a restart: events, deliveries, links, holds and the shared budgets.
+//!
+//! Every backend keeps the promises written at [`Store`]; one suite (`tests/it/store.rs`) proves
+//! them on all of them. Records are stored in the versioned form of [`record`].
+
+pub mod budget;
+pub mod record;
+pub mod redis;
+pub mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Deadline;
+use crate::model::{
+    AccountId, Arrival, Delivery, DeliveryId, DeliveryState, Event, EventId, Lane, Link, Person,
+    SourceName,
+};
+
+/// Why the store did not do it; a variant is something the caller does.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached or cannot write: try again later, nothing was changed for certain.
+    #[error("the store is not available ({doing})")]
+    Unavailable {
+        /// What was tried: `accept`.
+        doing: &'static str,
+        /// What the backend said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The lease ran out and was given to someone else: forget what you hold.
+    #[error("the lease was lost: another worker has this person now")]
+    LeaseLost,
+    /// The account already belongs to this other person: a human must decide.
+    #[error("the account is already linked to {0}")]
+    AccountTaken(Person),
+    /// What is stored cannot be read: a newer program wrote it, or it is damaged.
+    #[error("a stored {what} cannot be read: {why}")]
+    Unreadable {
+        /// What: `delivery`.
+        what: &'static str,
+        /// Why, without personal data.
+        why: String,
+    },
+}
+
+/// What became of an arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is new; this delivery carries it.
+    New(DeliveryId),
+    /// The same bytes came before and that delivery is waiting, done or ignored. It was counted.
+    Repeat(DeliveryId),
+}
+
+/// The right to work on one person's due deliveries for a while. It cannot be copied, and settling
+/// consumes it.
+#[derive(Debug)]
+pub struct Lease {
+    /// Whose.
+    pub person: Person,
+    /// The fencing token: a later lease of this person has another one.
+    pub token: String,
+    /// No call may still be under way at this moment.
+    pub deadline: Deadline,
+    /// All deliveries of this person that were due, oldest first, [`Lease::MOST`] at most.
+    pub deliveries: Vec<Delivery>,
+    /// What is known of the person's account.
+    pub link: Option<Link>,
+}
+
+impl Lease {
+    /// The most deliveries of one person in one lease; further ones come with the next.
+    pub const MOST: usize = 1000;
+}
+
+/// What to lease.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest<'a> {
+    /// Persons of this source only.
+    pub source: &'a SourceName,
+    /// So many persons at most.
+    pub persons: usize,
+    /// For so long.
+    pub lasting: Duration,
+}
+
+/// What waits to be leased in one source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Persons with due deliveries, counted up to the number that was asked for.
+    pub persons: usize,
+    /// When the next person becomes due, when nobody is now.
+    pub next: Option<Timestamp>,
+}
+
+/// A source or the target, set aside: nothing is leased and no attempt is spent until `probe_at`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// `source bob` or `target`.
+    pub scope: String,
+    /// Why, in a sentence that says what to do.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When one person is tried to see whether it is over.
+    pub probe_at: Timestamp,
+    /// How many probes failed.
+    pub probes: u32,
+}
+
+/// How many calls a budget allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Calls in `per`.
+    pub calls: u32,
+    /// The period.
+    pub per: Duration,
+    /// How many of them may come at once after a pause. At most `calls`. In any `per` there are
+    /// never more than `calls`: the steady flow is `calls - burst` in each `per`.
+    pub burst: u32,
+}
+
+/// What a budget granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// So many calls may be made now (at least one, at most what was asked).
+    Calls(u32),
+    /// None; ask again after this.
+    Wait(Duration),
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<DeliveryState>,
+    /// Of this source.
+    pub source: Option<SourceName>,
+    /// Of the employee with this id.
+    pub employee: Option<String>,
+    /// Of this cause.
+    pub code: Option<String>,
+    /// Of this event type.
+    pub kind: Option<String>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Older than this delivery: where the last page ended.
+    pub before: Option<DeliveryId>,
+}
+
+/// How much there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Depth {
+    /// Deliveries waiting, those under lease included.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Settled deliveries that are still kept.
+    pub done: u64,
+    /// Ignored ones that are still kept.
+    pub ignored: u64,
+    /// Persons under lease.
+    pub leased: u64,
+    /// When the oldest waiting delivery was received.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Until when things are kept. Waiting deliveries and dead letters are never trimmed.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Events (raw bodies and the memory of what was seen) received before this go, unless a
+    /// delivery that is waiting or dead still needs them.
+    pub events: Timestamp,
+    /// Done and ignored deliveries received before this go.
+    pub deliveries: Timestamp,
+}
+
+/// A raw event as the on-call view shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// The event.
+    pub event: Event,
+    /// The delivery that carries it now.
+    pub delivery: DeliveryId,
+    /// How often the same bytes came again.
+    pub repeats: u64,
+}
+
+/// Keeps everything that must outlive the process.
+///
+/// Promises, kept by every backend:
+/// - [`accept`](Store::accept) is one atomic step and durable when it returns.
+/// - A repeat of an event whose delivery is dead makes a new delivery: "seen" is not "done".
+/// - A lease never covers one person twice, takes all due deliveries of that person, live before
+///   bulk, and bulk work still gets its share (a tenth of each request, one person at least).
+/// - Leases expire and are taken back inside [`lease`](Store::lease) itself, which counts a kill on
+///   each delivery; settling with a lost lease is refused and changes nothing.
+/// - Everything that [`settle`](Store::settle) writes is written together or not at all.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Takes an event in: dedupe marker, event and delivery, atomically and durably.
+    async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError>;
+
+    /// Leases persons with due deliveries. Takes back leases that ran out first.
+    async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError>;
+
+    /// Counts persons with due work, `most` at most, and says when the next one is due.
+    async fn due(&self, source: &SourceName, most: usize) -> Result<Due, StoreError>;
+
+    /// Writes the link while the lease goes on; used before a create and right after it.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and [`StoreError::AccountTaken`] when the account is another
+    /// person's: then nothing is written.
+    async fn save_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError>;
+
+    /// Ends a lease: stores its deliveries as they are now (a waiting one is due again at its
+    /// `due`) and, if given, the link. Handing the deliveries back unchanged gives the lease back.
+    /// The kill counter of a delivery is cleared when it is no longer waiting.
+    ///
+    /// # Errors
+    /// As for [`save_link`](Store::save_link).
+    async fn settle(
+        &self,
+        lease: Lease,
+        deliveries: Vec<Delivery>,
+        link: Option<Link>,
+    ) -> Result<(), StoreError>;
+
+    /// What is known of a person's account.
+    async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError>;
+
+    /// Whose account this is.
+    async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError>;
+
+    /// One delivery.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// One event, raw body included.
+    async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError>;
+
+    /// Deliveries that fit, newest first, `most` at most.
+    async fn deliveries(&self, filter: &Filter, most: usize) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Makes deliveries that are not waiting wait again, due at `at`, in `lane`, with no attempt,
+    /// look or kill on their account (the history stays, `replays` counts up); says how many.
+    /// Never deduplicated. Deliveries without an employee are left alone.
+    async fn replay(
+        &self,
+        ids: &[DeliveryId],
+        lane: Lane,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Takes calls from a budget that all processes on this store share.
+    async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError>;
+
+    /// Nobody gets calls from this budget for so long (the far end said so). Never shortens.
+    async fn pause(&self, budget: &str, pause: Duration) -> Result<(), StoreError>;
+
+    /// Sets or replaces a hold.
+    async fn hold(&self, hold: &Hold) -> Result<(), StoreError>;
+
+    /// Ends a hold; says whether there was one.
+    async fn release(&self, scope: &str) -> Result<bool, StoreError>;
+
+    /// All holds.
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
+
+    /// How much there is.
+    async fn depth(&self) -> Result<Depth, StoreError>;
+
+    /// Lets go of what is past its retention, some at a time; says how many records went.
+    async fn trim(&self, retention: Retention) -> Result<u64, StoreError>;
+
+    /// The name that the store was given when it was new. Another name later means that it was
+    /// emptied in between.
+    async fn epoch(&self) -> Result<String, StoreError>;
+
+    /// Answers when the store can be read and written, with warnings about how it can lose data.
+    async fn check(&self) -> Result<Vec<String>, StoreError>;
+}

@@ -1,0 +1,45 @@
+//! The stored form of things: JSON with a version, so that a newer program reads what an older one
+//! left, and an older one says so instead of guessing.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+
+/// The version that this program writes.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Writing<'a, T> {
+    v: u32,
+    #[serde(flatten)]
+    record: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+/// Writes a record.
+///
+/// # Panics
+/// Never for the records of this crate: they are plain data with text keys.
+pub fn write<T: Serialize>(record: &T) -> String {
+    serde_json::to_string(&Writing { v: VERSION, record }).expect("plain data")
+}
+
+/// Reads a record; `what` names it in errors.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] when it is damaged or of a version that this program does not know.
+pub fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    let unreadable = |why: String| StoreError::Unreadable { what, why };
+    let Version { v } = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
+    if v > VERSION {
+        return Err(unreadable(format!(
+            "it has version {v} and this program knows {VERSION}: upgrade this program"
+        )));
+    }
+    serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))
+}

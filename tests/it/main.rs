@@ -1,0 +1,1 @@
+//! The tests that come in by the front door.
