@@ -1,1 +1,12 @@
-//! The tests that come in by the front door.
+//! The tests that come in by the front door: one binary, one module a subject.
+
+mod cli;
+mod config;
+mod harness;
+mod hibob;
+mod http;
+mod layers;
+mod learning360;
+mod sandbox;
+mod store;
+mod walks;

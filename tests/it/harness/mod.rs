@@ -1,0 +1,3 @@
+//! What tests stand on: a Redis of their own, the doubles, the binary.
+
+pub mod redis;
