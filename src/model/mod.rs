@@ -7,7 +7,9 @@ pub mod event;
 pub mod ids;
 pub mod link;
 
-pub use account::{Account, AccountStatus, Change, Desired, Done, Field, Kept, Role};
+pub use account::{
+    Account, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Kept, Probe, Role,
+};
 pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
 pub use employee::{Answer, Record, Seen};
 pub use event::{Arrival, Event, Fate};

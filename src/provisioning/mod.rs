@@ -1,1 +1,9 @@
-//! To be written.
+//! The decisions: pure and synchronous. They cannot do I/O and cannot tell the time.
+//!
+//! [`rules`] turns a record into the account that should be; [`matching`] says whose account a
+//! candidate is; [`planning`] lists the steps from what is to what should be.
+
+pub mod language;
+pub mod matching;
+pub mod planning;
+pub mod rules;

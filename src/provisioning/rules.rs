@@ -1,0 +1,474 @@
+//! The rules: expressions over the employee record, compiled once.
+//!
+//! An expression sees the record's fields by their HiBob ids (`work.site`, `root.email`, or `email`
+//! for short) and the labels of list values under `label` (`label.work.title`). A field that is
+//! missing from the record is not the same as an empty one: an expression that needs it has no
+//! result, and nobody is judged by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::value::{Object, ValueKind};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+
+use super::language;
+use crate::config::{Expression, RuleSettings};
+use crate::model::{Desired, Field, Record, Seen};
+
+/// The longest expression, in bytes. The parser recurses, so length bounds its depth.
+const LONGEST: usize = 1024;
+
+/// How many steps one evaluation may take.
+const FUEL: u64 = 10_000;
+
+/// The member of a record that holds labels.
+const LABELS: &str = "humanReadable";
+
+/// Compiled rules.
+pub struct Rules {
+    env: Environment<'static>,
+    in_scope: Rule,
+    active: Rule,
+    external_id: Rule,
+    fields: BTreeMap<Field, Rule>,
+}
+
+struct Rule {
+    key: String,
+    text: String,
+    /// The HiBob ids of the fields it reads.
+    uses: BTreeSet<String>,
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleProblem {
+    /// Whose: `rules.active`.
+    pub key: String,
+    /// Where in the expression's text, in bytes, when known.
+    pub range: Option<Range<usize>>,
+    /// What, and what to do.
+    pub message: String,
+}
+
+/// What the rules say about one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The person is not synchronised.
+    OutOfScope,
+    /// A rule that decides over the person cannot be judged.
+    Unknown {
+        /// Which rule.
+        rule: String,
+        /// Which fields of the record were missing; empty when the rule failed otherwise.
+        missing: Vec<String>,
+    },
+    /// The account should be like this.
+    Wanted {
+        /// The account.
+        desired: Desired,
+        /// Fields that were left alone, and why.
+        remarks: Vec<String>,
+    },
+}
+
+/// Why an expression has no result.
+enum NoResult {
+    Missing(Vec<String>),
+    Failed(String),
+}
+
+impl Rules {
+    /// Compiles all expressions.
+    ///
+    /// # Errors
+    /// Every expression that does not compile, with its place.
+    pub fn compile(settings: &RuleSettings) -> Result<Self, Vec<RuleProblem>> {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_fuel(Some(FUEL));
+        env.set_recursion_limit(64);
+        let mut problems = Vec::new();
+        let mut compile = |expression: &Expression| {
+            compile(&env, expression).map_err(|problem| problems.push(problem)).ok()
+        };
+        let in_scope = compile(&settings.in_scope);
+        let active = compile(&settings.active);
+        let mut external_id = None;
+        let mut fields = BTreeMap::new();
+        for (name, expression) in &settings.fields {
+            let rule = compile(expression);
+            if name == "external_id" {
+                external_id = rule;
+            } else if let Some(field) = Field::ALL.into_iter().find(|field| field.word() == name) {
+                fields.extend(rule.map(|rule| (field, rule)));
+            }
+        }
+        match (in_scope, active, external_id) {
+            (Some(in_scope), Some(active), Some(external_id)) if problems.is_empty() => {
+                Ok(Self { env, in_scope, active, external_id, fields })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The HiBob ids of all fields that some rule reads: what is to be asked for, nothing more.
+    pub fn reads(&self) -> Vec<String> {
+        let mut all: BTreeSet<&String> = BTreeSet::new();
+        for rule in [&self.in_scope, &self.active, &self.external_id] {
+            all.extend(&rule.uses);
+        }
+        all.extend(self.fields.values().flat_map(|rule| &rule.uses));
+        all.into_iter().cloned().collect()
+    }
+
+    /// Decides about one record.
+    pub fn decide(&self, record: &Record) -> Decision {
+        let context = Value::from_object(Context::new(record));
+        let judge = |rule: &Rule| self.result(rule, record, &context);
+        let unknown = |rule: &Rule, no: NoResult| Decision::Unknown {
+            rule: rule.key.clone(),
+            missing: match no {
+                NoResult::Missing(fields) => fields,
+                NoResult::Failed(_) => Vec::new(),
+            },
+        };
+        match judge(&self.in_scope) {
+            Ok(verdict) if verdict.is_true() => {}
+            Ok(_) => return Decision::OutOfScope,
+            Err(no) => return unknown(&self.in_scope, no),
+        }
+        let active = match judge(&self.active) {
+            Ok(verdict) => verdict.is_true(),
+            Err(no) => return unknown(&self.active, no),
+        };
+        let external_id = match judge(&self.external_id).map(|value| text(&value)) {
+            Ok(Ok(Some(id))) => id,
+            Ok(_) => return unknown(&self.external_id, NoResult::Missing(Vec::new())),
+            Err(no) => return unknown(&self.external_id, no),
+        };
+        let mut remarks = Vec::new();
+        let mut fields = BTreeMap::new();
+        for (&field, rule) in &self.fields {
+            let why = match judge(rule) {
+                Ok(value) => match text(&value).and_then(|text| settle(field, text)) {
+                    Ok(value) => {
+                        fields.insert(field, value);
+                        continue;
+                    }
+                    Err(why) => why,
+                },
+                Err(NoResult::Missing(missing)) => {
+                    format!("HiBob's answer lacks {}", missing.join(", "))
+                }
+                Err(NoResult::Failed(why)) => why,
+            };
+            remarks.push(format!("{} left alone: {why}", field.word()));
+        }
+        Decision::Wanted { desired: Desired { active, fields, external_id }, remarks }
+    }
+
+    fn result(&self, rule: &Rule, record: &Record, context: &Value) -> Result<Value, NoResult> {
+        let missing = || -> Vec<String> {
+            rule.uses.iter().filter(|field| record.see(field) == Seen::Missing).cloned().collect()
+        };
+        let result = self
+            .env
+            .compile_expression_owned(rule.text.clone())
+            .and_then(|expression| expression.eval(context.clone()));
+        match result {
+            Ok(value) if value.is_undefined() => Err(NoResult::Missing(missing())),
+            Ok(value) => Ok(value),
+            Err(error) if error.kind() == ErrorKind::UndefinedError && !missing().is_empty() => {
+                Err(NoResult::Missing(missing()))
+            }
+            // The detail of an error can hold values of the record; its kind cannot.
+            Err(error) => Err(NoResult::Failed(format!("the rule failed ({})", error.kind()))),
+        }
+    }
+}
+
+/// A value as text for the target: trimmed, `None` when it is empty.
+fn text(value: &Value) -> Result<Option<String>, String> {
+    let text = match value.kind() {
+        ValueKind::None => return Ok(None),
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => value.to_string(),
+        other => return Err(format!("the rule gives a {other}, not a text")),
+    };
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// What a field can hold: languages are reduced to the target's codes and are never cleared.
+fn settle(field: Field, value: Option<String>) -> Result<Option<String>, String> {
+    match (field, value) {
+        (Field::Lang, Some(tag)) => language::code(&tag)
+            .map(|code| Some(code.to_owned()))
+            .ok_or_else(|| "360Learning does not know this language".to_owned()),
+        (Field::Lang, None) => Err("no language is given, and it cannot be cleared".to_owned()),
+        (_, value) => Ok(value),
+    }
+}
+
+fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, RuleProblem> {
+    let problem = |range, message| RuleProblem { key: expression.key.clone(), range, message };
+    let text = expression.text.trim();
+    if text.is_empty() {
+        return Err(problem(None, "the expression is empty".to_owned()));
+    }
+    if text.len() > LONGEST {
+        let message = format!(
+            "the expression has {} bytes; {LONGEST} are allowed. Split it into several rules",
+            text.len()
+        );
+        return Err(problem(None, message));
+    }
+    let lead = expression.text.len() - expression.text.trim_start().len();
+    let told = |error: &minijinja::Error| {
+        let range = error.range().map(|range| range.start + lead..range.end + lead);
+        let detail = error.detail().unwrap_or("it is not an expression");
+        problem(range, format!("{}: {detail}", error.kind()))
+    };
+    let compiled = env.compile_expression_owned(text.to_owned()).map_err(|error| told(&error))?;
+    let uses: BTreeSet<String> =
+        compiled.undeclared_variables(true).iter().filter_map(|path| field_id(path)).collect();
+    // Unknown filters, tests and functions only show when they are run: try it on a person whose
+    // every field is empty.
+    if let Err(error) = compiled.eval(Value::from_object(Context::new(&Record(blank(&uses))))) {
+        let unknown = [
+            ErrorKind::UnknownFilter,
+            ErrorKind::UnknownTest,
+            ErrorKind::UnknownFunction,
+            ErrorKind::UnknownMethod,
+            ErrorKind::MissingArgument,
+            ErrorKind::TooManyArguments,
+            ErrorKind::OutOfFuel,
+        ];
+        if unknown.contains(&error.kind()) {
+            return Err(told(&error));
+        }
+    }
+    Ok(Rule { key: expression.key.clone(), text: text.to_owned(), uses })
+}
+
+/// The HiBob id of the field behind a variable: `label.work.title` is `work.title`, `email` is
+/// `root.email`, and of `work.reportsTo.email` HiBob knows `work.reportsTo`.
+fn field_id(path: &str) -> Option<String> {
+    let path = path.strip_prefix("label.").unwrap_or(path);
+    if path == "label" || path == "root" {
+        return None;
+    }
+    if let Some(head) = path.find("reportsTo.").map(|at| &path[..at + "reportsTo".len()]) {
+        return Some(head.to_owned());
+    }
+    Some(if path.contains('.') { path.to_owned() } else { format!("root.{path}") })
+}
+
+/// A record in which each of these fields is empty.
+fn blank(fields: &BTreeSet<String>) -> serde_json::Value {
+    let mut record = serde_json::Value::Object(serde_json::Map::new());
+    for field in fields {
+        let mut at = &mut record;
+        for part in field.strip_prefix("root.").unwrap_or(field).split('.') {
+            if !at.is_object() {
+                *at = serde_json::Value::Object(serde_json::Map::new());
+            }
+            at = &mut at[part];
+        }
+    }
+    record
+}
+
+/// What an expression sees.
+#[derive(Debug)]
+struct Context {
+    record: Value,
+}
+
+impl Context {
+    fn new(record: &Record) -> Self {
+        Self { record: Value::from(minijinja::value::Serde(&record.0)) }
+    }
+}
+
+impl Object for Context {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "root" => Some(self.record.clone()),
+            "label" => {
+                let labels = self.record.get_attr(LABELS).ok()?;
+                Some(Value::from_object(Labels { raw: self.record.clone(), labels }))
+            }
+            _ => defined(self.record.get_item(key).ok()?),
+        }
+    }
+}
+
+/// The labels of list values; where there is none, the value itself.
+#[derive(Debug)]
+struct Labels {
+    raw: Value,
+    labels: Value,
+}
+
+impl Object for Labels {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = if key.as_str() == Some("root") {
+            return Some(Value::from_dyn_object(self.clone()));
+        } else {
+            key
+        };
+        let raw = defined(self.raw.get_item(key).ok()?)?;
+        let label = self.labels.get_item(key).ok().and_then(defined);
+        match (raw.kind(), label) {
+            (ValueKind::Map, labels) => {
+                let labels = labels.unwrap_or(Value::UNDEFINED);
+                Some(Value::from_object(Self { raw, labels }))
+            }
+            (ValueKind::None, _) | (_, None) => Some(raw),
+            (_, Some(label)) => Some(label),
+        }
+    }
+}
+
+fn defined(value: Value) -> Option<Value> {
+    (!value.is_undefined()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(in_scope: &str, active: &str, fields: &[(&str, &str)]) -> RuleSettings {
+        let expression =
+            |key: &str, text: &str| Expression { key: key.into(), text: text.into(), at: 0 };
+        let fields = [("external_id", "root.id")].iter().chain(fields);
+        RuleSettings {
+            in_scope: expression("rules.in_scope", in_scope),
+            active: expression("rules.active", active),
+            fields: fields
+                .map(|(name, text)| {
+                    ((*name).to_owned(), expression(&format!("rules.fields.{name}"), text))
+                })
+                .collect(),
+        }
+    }
+
+    fn rules(fields: &[(&str, &str)]) -> Rules {
+        Rules::compile(&settings(
+            "work.site in ['London', 'Paris']",
+            "internal.status == 'Active'",
+            fields,
+        ))
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    fn nadia() -> Record {
+        Record(json!({
+            "id": "4000000000000000017", "email": "nadia@example.test", "surname": "  Brisk ",
+            "work": {"site": "London", "title": "255", "workPhone": null,
+                     "reportsTo": {"id": "2", "email": "owen@example.test"}},
+            "internal": {"status": "Active"},
+            "humanReadable": {"work": {"title": "Data Analyst", "site": "London HQ"}}
+        }))
+    }
+
+    #[test]
+    fn the_fields_to_ask_for_are_those_that_rules_use() {
+        let rules = rules(&[
+            ("job", "label.work.title"),
+            ("email", "email"),
+            ("phone", "work.reportsTo.email"),
+        ]);
+        assert_eq!(
+            rules.reads(),
+            [
+                "internal.status",
+                "root.email",
+                "root.id",
+                "work.reportsTo",
+                "work.site",
+                "work.title"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_becomes_the_desired_account() {
+        let rules = rules(&[
+            ("email", "root.email"),
+            ("last_name", "surname"),
+            ("job", "label.work.title"),
+            ("phone", "work.workPhone"),
+            ("lang", "'en-GB'"),
+            ("organization", "work.reportsTo.email"),
+            ("first_name", "root.firstName"),
+        ]);
+        let Decision::Wanted { desired, remarks } = rules.decide(&nadia()) else { panic!() };
+        assert!(desired.active);
+        assert_eq!(desired.external_id, "4000000000000000017");
+        let field = |field| desired.fields.get(&field).map(|value| value.as_deref());
+        assert_eq!(field(Field::Email), Some(Some("nadia@example.test")));
+        assert_eq!(field(Field::LastName), Some(Some("Brisk")), "trimmed");
+        assert_eq!(field(Field::Job), Some(Some("Data Analyst")), "the label, not the id");
+        assert_eq!(field(Field::Phone), Some(None), "known to be empty: cleared");
+        assert_eq!(field(Field::Lang), Some(Some("en")));
+        assert_eq!(field(Field::Organization), Some(Some("owen@example.test")));
+        assert_eq!(field(Field::FirstName), None, "missing: left alone");
+        assert_eq!(remarks, ["first_name left alone: HiBob's answer lacks root.firstName"]);
+    }
+
+    #[test]
+    fn a_missing_field_never_decides() {
+        let mut record = nadia();
+        record.0["internal"] = json!({});
+        let unknown = Decision::Unknown {
+            rule: "rules.active".into(),
+            missing: vec!["internal.status".into()],
+        };
+        assert_eq!(rules(&[]).decide(&record), unknown);
+        let negated =
+            Rules::compile(&settings("true", "not internal.status", &[])).ok().expect("compiles");
+        assert_eq!(negated.decide(&record), unknown, "not even when it is negated");
+        record.0["internal"] = json!({"status": null});
+        let Decision::Wanted { desired, .. } = rules(&[]).decide(&record) else { panic!() };
+        assert!(!desired.active, "an empty one does");
+        record.0["work"]["site"] = json!("Rome");
+        assert_eq!(rules(&[]).decide(&record), Decision::OutOfScope);
+    }
+
+    #[test]
+    fn mistakes_are_all_told_with_their_places() {
+        let wrong = settings("work.site in [", "internal.status|shout", &[("email", "  a ~")]);
+        let problems = Rules::compile(&wrong).err().expect("three mistakes");
+        let told: Vec<_> = problems
+            .iter()
+            .map(|p| (p.key.as_str(), p.range.clone(), p.message.as_str()))
+            .collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(told[1].0, "rules.active");
+        assert_eq!(told[1].1, Some(16..21).or(told[1].1.clone()), "{told:?}");
+        assert!(told[1].2.contains("unknown filter"), "{told:?}");
+        assert!(told[2].1.is_some(), "{told:?}");
+    }
+
+    #[test]
+    fn no_expression_can_hang_or_exhaust_the_process() {
+        for hostile in [
+            "-".repeat(1000) + "1",
+            "(".repeat(1000),
+            "not ".repeat(250) + "x",
+            "a".to_owned() + &".b".repeat(500),
+            "'x'*1000000000".into(),
+            "range(100000000)".into(),
+            "x".repeat(2000),
+        ] {
+            if let Ok(rules) = Rules::compile(&settings("true", &hostile, &[])) {
+                let _ = rules.decide(&nadia());
+            }
+        }
+    }
+}
