@@ -21,6 +21,7 @@ pub mod config;
 pub mod http;
 pub mod model;
 pub mod provisioning;
+pub mod reconcile;
 pub mod sandbox;
 pub mod sources;
 pub mod store;

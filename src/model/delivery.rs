@@ -67,8 +67,11 @@ pub struct Delivery {
     pub due: Timestamp,
     /// Attempts that were spent.
     pub attempts: u32,
-    /// Reads that showed nothing new, or did not show the person: the base of the second look.
+    /// Reads that showed nothing new: the base of the second look.
     pub looks: u32,
+    /// Complete answers in a row that did not contain the person.
+    #[serde(default)]
+    pub absences: u32,
     /// How often a worker died while it held this delivery. Counted by the store.
     #[serde(default)]
     pub kills: u32,

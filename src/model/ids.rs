@@ -64,6 +64,22 @@ impl DeliveryId {
     }
 }
 
+impl EventId {
+    /// The id of these bytes from this source.
+    pub fn of(source: &SourceName, raw: &[u8]) -> Self {
+        use std::fmt::Write as _;
+
+        use sha2::{Digest, Sha256};
+
+        let hash = Sha256::new().chain_update(source.as_str()).chain_update([0]).chain_update(raw);
+        let mut text = String::with_capacity(64);
+        for byte in hash.finalize() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+}
+
 /// One person of one source: the key by which order is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Person {

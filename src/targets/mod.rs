@@ -4,7 +4,7 @@ pub mod learning360;
 
 use std::time::Duration;
 
-use crate::model::{Account, AccountId};
+pub use crate::model::{Candidate, FoundBy, Probe};
 use crate::store::{StoreError, budget::NoCall};
 
 /// Why a target did not do it; a variant is something the caller does.
@@ -55,43 +55,4 @@ impl From<NoCall> for TargetError {
             NoCall::Store(error) => Self::Store(error),
         }
     }
-}
-
-/// What to look for when it is not known which account is a person's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Probe {
-    /// The account we believe it is.
-    pub account: Option<AccountId>,
-    /// The external id the target may hold for the person (in this source's platform name).
-    pub external_id: Option<String>,
-    /// The mail, as the rules want it.
-    pub email: Option<String>,
-    /// The user name, as the rules want it.
-    pub username: Option<String>,
-}
-
-/// By what an account was found, surest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FoundBy {
-    /// It is the one we asked for by its id.
-    Link,
-    /// The target holds the person's external id for it.
-    ExternalId,
-    /// It has the mail.
-    Email,
-    /// It has the user name.
-    Username,
-}
-
-/// An account that could be the person's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The account.
-    pub account: Account,
-    /// The surest way by which it was found.
-    pub by: FoundBy,
-    /// Another employee's id that the target holds for this account under our platform name.
-    pub claimed_by: Option<String>,
-    /// Why it must never be changed (company owner, protected list), if so.
-    pub protected: Option<String>,
 }

@@ -38,4 +38,12 @@ impl HiBob {
     ) -> Result<Vec<(EmployeeId, Record)>, SourceError> {
         todo!()
     }
+    pub async fn with_email(
+        &self,
+        email: &str,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Vec<EmployeeId>, SourceError> {
+        todo!()
+    }
 }

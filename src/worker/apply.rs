@@ -1,0 +1,289 @@
+//! Carries a plan out, step by step, and keeps the link true at every instant.
+//!
+//! Before an account is made, the intent is written down; right after, the account. Whoever takes
+//! over after a crash therefore looks for the account instead of making a second one.
+
+use super::Worker;
+use super::process::{Case, probe};
+use super::retry::Verdict;
+use super::turn::lane;
+use crate::model::{
+    AccountId, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Intent, Link,
+};
+use crate::provisioning::matching::{self, Match};
+use crate::provisioning::planning::{self, Plan};
+use crate::store::StoreError;
+use crate::targets::TargetError;
+
+/// How often one attempt looks for the account again when it is not as thought.
+const MOST_FINDS: usize = 3;
+
+/// What was decided, and the end: `Ok(None)` when nothing was to be done.
+pub(super) type Brought = (String, Result<Option<String>, Verdict>);
+
+impl Worker {
+    /// Brings the account to what is desired: plans, carries out, and plans again from what the
+    /// target shows when it is not as thought.
+    pub(super) async fn bring_about(
+        &self,
+        case: &Case,
+        desired: &Desired,
+        gone: bool,
+        mut candidates: Option<Vec<Candidate>>,
+        link: &mut Link,
+        done: &mut Vec<String>,
+    ) -> Brought {
+        let mut decided = "nothing yet".to_owned();
+        if self.target.far_end.is_down() && !case.probing {
+            return (decided, Err(Verdict::GiveBack(std::time::Duration::from_secs(1))));
+        }
+        let mut last = None;
+        for _ in 0..=MOST_FINDS {
+            let known = match (&candidates, &last) {
+                (None, None) => planning::from_link(desired, link, &self.target.policy),
+                _ => None,
+            };
+            let plan = match known {
+                Some(plan) => plan,
+                None => {
+                    let found = match candidates.take() {
+                        Some(found) => found,
+                        None => match self.find(case, desired, gone, link).await {
+                            Ok(found) => found,
+                            Err(error) => return (decided, Err(error.into())),
+                        },
+                    };
+                    match self.plan(case, desired, gone, link, &found).await {
+                        Ok(Planned::Steps(plan)) => plan,
+                        Ok(Planned::LeftAlone(why)) => {
+                            return ("leave alone".into(), Ok(Some(why)));
+                        }
+                        Err(verdict) => return ("dispute".into(), Err(verdict)),
+                    }
+                }
+            };
+            decided = plan.words();
+            match self.carry_out(case, &plan, link, done).await {
+                Ok(()) if plan.steps.is_empty() => return (decided, Ok(None)),
+                Ok(()) => {
+                    let outcome = done.join("; ");
+                    return (decided, Ok(Some(outcome)));
+                }
+                Err(Verdict::LookAgain { code, advice }) => {
+                    done.push(format!("looked again: {code}"));
+                    last = Some(Verdict::LookAgain { code, advice });
+                }
+                Err(verdict) => return (decided, Err(verdict)),
+            }
+        }
+        (decided, Err(last.unwrap_or(Verdict::GiveBack(std::time::Duration::ZERO))))
+    }
+
+    async fn find(
+        &self,
+        case: &Case,
+        desired: &Desired,
+        gone: bool,
+        link: &Link,
+    ) -> Result<Vec<Candidate>, TargetError> {
+        let probes = [probe(desired, Some(link), gone)];
+        let lease = &case.lease;
+        let found = self.target.target.find(&self.platform(), &probes, lane(lease), lease.deadline);
+        Ok(found.await?.pop().unwrap_or_default())
+    }
+
+    /// Judges the candidates and plans from the account as it is.
+    async fn plan(
+        &self,
+        case: &Case,
+        desired: &Desired,
+        gone: bool,
+        link: &mut Link,
+        candidates: &[Candidate],
+    ) -> Result<Planned, Verdict> {
+        let found = matching::judge(candidates);
+        let found = match found {
+            Match::Protected(why) => return Ok(Planned::LeftAlone(why)),
+            Match::Disputed(advice) => {
+                return Err(Verdict::Dead { code: "disputed".to_owned(), advice });
+            }
+            Match::Account(..) if !desired.active && matching::only_resembles(&found) => {
+                if gone || self.shares_mail(case, desired).await? {
+                    return Ok(Planned::LeftAlone(
+                        "inactive; an account has the same mail, but it may be somebody else's"
+                            .to_owned(),
+                    ));
+                }
+                found
+            }
+            found => found,
+        };
+        let plan = match found {
+            Match::Account(account, by) => {
+                if link.account.as_ref() != Some(&account.id) {
+                    *link = Link { account: Some(account.id.clone()), ..Link::default() };
+                }
+                let plan = planning::from_account(
+                    desired,
+                    Some(link),
+                    Some((&account, by)),
+                    &self.target.policy,
+                );
+                link.creating = None;
+                link.status = Some(account.status);
+                if by == FoundBy::ExternalId {
+                    link.external_id = Some(desired.external_id.clone());
+                }
+                for (field, value) in &desired.fields {
+                    if account.fields.get(field) == value.as_ref() {
+                        link.applied.insert(*field, value.clone());
+                    } else {
+                        link.applied.remove(field);
+                    }
+                }
+                plan
+            }
+            _ => {
+                *link = Link::default();
+                planning::from_account(desired, None, None, &self.target.policy)
+            }
+        };
+        plan.map(Planned::Steps).map_err(|none| Verdict::Dead {
+            code: "noIdentity".to_owned(),
+            advice: format!("{none}: fill one of them in HR or change rules.fields, then replay"),
+        })
+    }
+
+    /// Whether another employee has the mail by which an account was found.
+    async fn shares_mail(&self, case: &Case, desired: &Desired) -> Result<bool, Verdict> {
+        let Some(Some(email)) = desired.fields.get(&Field::Email) else { return Ok(true) };
+        let lease = &case.lease;
+        let holders = self.source.with_email(email, lane(lease), lease.deadline).await?;
+        Ok(holders.iter().any(|id| *id != lease.person.employee))
+    }
+
+    async fn carry_out(
+        &self,
+        case: &Case,
+        plan: &Plan,
+        link: &mut Link,
+        done: &mut Vec<String>,
+    ) -> Result<(), Verdict> {
+        let platform = self.platform();
+        let lease = &case.lease;
+        for step in &plan.steps {
+            let words = planning::words(step, &plan.account);
+            if let Change::Create { fields, .. } = step {
+                link.creating = Some(Intent {
+                    email: fields.get(&Field::Email).cloned(),
+                    username: fields.get(&Field::Username).cloned(),
+                    at: self.clock.now(),
+                });
+                link.restoring = plan.account.is_some();
+                self.save(case, link).await?;
+            }
+            let account = link.account.clone();
+            let target = &self.target.target;
+            let result = target
+                .apply(&platform, account.as_ref(), step, lane(lease), lease.deadline)
+                .await?;
+            if let Err(error) = self.target.far_end.succeeded(&*self.store, case.probing).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "hold not ended");
+            }
+            let account = result.account.as_ref().map(|account| account.id.clone());
+            done.push(said(&words, account.as_ref().or(link.account.as_ref())));
+            done.extend(result.remarks.iter().cloned());
+            self.note(case, plan, step, result, link).await?;
+        }
+        link.restoring = false;
+        Ok(())
+    }
+
+    /// Writes into the link what a step has changed.
+    async fn note(
+        &self,
+        case: &Case,
+        plan: &Plan,
+        step: &Change,
+        result: Done,
+        link: &mut Link,
+    ) -> Result<(), Verdict> {
+        match step {
+            Change::Create { fields, .. } => {
+                let Some(account) = result.account else {
+                    let why = "360Learning did not say which account it made".to_owned();
+                    return Err(Verdict::LookAgain { code: "noAccount".to_owned(), advice: why });
+                };
+                let expected = plan.account.as_ref();
+                link.creating = None;
+                link.account = Some(account.id.clone());
+                link.status = Some(account.status);
+                link.restoring = result.restored;
+                link.applied.clear();
+                if !result.restored {
+                    let made = fields.iter().map(|(field, value)| (*field, Some(value.clone())));
+                    link.applied.extend(made);
+                }
+                self.save(case, link).await?;
+                if result.restored != expected.is_some()
+                    || expected.is_some_and(|expected| *expected != account.id)
+                {
+                    let why = "a deleted account came back (or a new one was made) unexpectedly";
+                    return Err(Verdict::LookAgain {
+                        code: "unexpectedRestore".to_owned(),
+                        advice: why.to_owned(),
+                    });
+                }
+            }
+            Change::Activate => link.status = Some(AccountStatus::Active),
+            Change::Update(fields) => {
+                if result.account.is_some_and(|a| a.status == AccountStatus::Deleted) {
+                    link.status = Some(AccountStatus::Deleted);
+                    return Err(Verdict::LookAgain {
+                        code: "userDeleted".to_owned(),
+                        advice: "the account was deactivated in 360Learning".to_owned(),
+                    });
+                }
+                link.applied.extend(fields.clone());
+            }
+            Change::ClaimExternalId(id) => link.external_id = Some(id.clone()),
+            Change::PutBack(_) => link.kept = None,
+            Change::Deactivate => {
+                link.status = Some(AccountStatus::Deleted);
+                // What an unfinished restore still owes is more than what the account has now.
+                if !link.restoring || link.kept.is_none() {
+                    link.kept = result.kept.or(link.kept.take());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn save(&self, case: &Case, link: &Link) -> Result<(), Verdict> {
+        self.store.save_link(&case.lease, link).await.map_err(|error| match error {
+            StoreError::AccountTaken(other) => taken(&link.account, &other.to_string()),
+            error => Verdict::from(TargetError::Store(error)),
+        })
+    }
+}
+
+/// What to do about an account.
+enum Planned {
+    Steps(Plan),
+    LeftAlone(String),
+}
+
+fn taken(account: &Option<AccountId>, other: &str) -> Verdict {
+    let account = account.as_ref().map_or("?", AccountId::as_str);
+    Verdict::Dead {
+        code: "disputed".to_owned(),
+        advice: format!(
+            "account {account} is already linked to {other}: two employees, one account. Correct \
+             the mail in HR, then replay"
+        ),
+    }
+}
+
+fn said(words: &str, account: Option<&AccountId>) -> String {
+    account.map_or_else(|| words.to_owned(), |account| format!("{words} ({account})"))
+}

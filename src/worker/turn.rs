@@ -1,0 +1,251 @@
+//! The worker's loop: when to lease, whom, and one read for all of them.
+//!
+//! A read is spent as well as possible: at once when little is going on, but not more than one in
+//! [`PACE`] unless it would be full, so that bursts are collapsed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::hold::{Failure, claim_probe};
+use super::process::Case;
+use super::retry::Verdict;
+use super::{Scope, Worker};
+use crate::clock::Deadline;
+use crate::model::{Answer, Candidate, EmployeeId, Lane, Probe};
+use crate::store::{Hold, Lease, LeaseRequest, StoreError};
+use crate::targets::TargetError;
+
+/// The least time between two reads that are not full.
+const PACE: Duration = Duration::from_secs(1);
+
+/// How often the store is asked for work that another process may have taken in.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How long the loop rests when the store is away.
+const STORE_AWAY: Duration = Duration::from_secs(1);
+
+/// Tells the worker to end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Lease nothing more; finish what is in hand.
+    pub leasing: CancellationToken,
+    /// Give back what is in hand, now.
+    pub working: CancellationToken,
+}
+
+impl Worker {
+    /// Works until it is told to stop and everything in hand is finished or given back.
+    pub async fn run(self: Arc<Self>, stop: Stop) {
+        let tasks = TaskTracker::new();
+        let mut last_read: Option<Deadline> = None;
+        while !stop.leasing.is_cancelled() {
+            match self.turn(&stop, &tasks, &mut last_read).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the store is away");
+                    self.rest(&stop, STORE_AWAY).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Leases, reads and hands out once; or rests, when there is nothing to do.
+    async fn turn(
+        self: &Arc<Self>,
+        stop: &Stop,
+        tasks: &TaskTracker,
+        last_read: &mut Option<Deadline>,
+    ) -> Result<(), StoreError> {
+        let most = self.people_per_search;
+        let Some(hold) = self.hold(stop).await? else { return Ok(()) };
+        let probing = hold.is_some();
+        let due = self.store.due(&self.name, most).await?;
+        if due.persons == 0 {
+            let until = due.next.map_or(POLL, |next| {
+                Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default()
+            });
+            self.rest(stop, until.min(POLL)).await;
+            return Ok(());
+        }
+        let pace = last_read.map_or(Duration::ZERO, Deadline::left);
+        if due.persons < most && !pace.is_zero() {
+            self.rest_quietly(stop, pace.min(POLL)).await;
+            return Ok(());
+        }
+        // Lease no more than is soon applied: half of the slots must be free.
+        let slots = &self.target.slots;
+        if slots.available_permits() < most.div_ceil(2) {
+            self.rest_quietly(stop, POLL / 10).await;
+            return Ok(());
+        }
+        if let Some(hold) = &hold
+            && !claim_probe(&*self.store, &self.clock, hold).await?
+        {
+            self.rest(stop, POLL).await;
+            return Ok(());
+        }
+        let request = LeaseRequest {
+            source: &self.name,
+            persons: if probing { 1 } else { most.min(slots.available_permits()) },
+            lasting: self.settings.lease,
+        };
+        let leases = self.store.lease(request).await?;
+        if leases.is_empty() {
+            return Ok(());
+        }
+        *last_read = Some(Deadline::after(PACE));
+        self.clone().hand_out(leases, probing, stop, tasks).await;
+        Ok(())
+    }
+
+    /// Rests while somebody is on hold. `Some(Some(hold))`: its probe is due; `Some(None)`: no hold.
+    async fn hold(&self, stop: &Stop) -> Result<Option<Option<Hold>>, StoreError> {
+        let mine = [Scope::Source(self.name.clone()).to_string(), Scope::Target.to_string()];
+        let holds = self.store.holds().await?;
+        let latest = holds.into_iter().filter(|hold| mine.contains(&hold.scope));
+        let Some(hold) = latest.max_by_key(|hold| hold.probe_at) else { return Ok(Some(None)) };
+        let left = Duration::try_from(hold.probe_at.duration_since(self.clock.now()));
+        match left {
+            Ok(left) if !left.is_zero() => {
+                self.rest_quietly(stop, left.min(POLL)).await;
+                Ok(None)
+            }
+            _ => Ok(Some(Some(hold))),
+        }
+    }
+
+    /// Reads all leased persons together, decides, and starts a task for each.
+    async fn hand_out(
+        self: Arc<Self>,
+        leases: Vec<Lease>,
+        probing: bool,
+        stop: &Stop,
+        tasks: &TaskTracker,
+    ) {
+        let started = self.clock.now();
+        let (leases, worn): (Vec<_>, Vec<_>) =
+            leases.into_iter().partition(|lease| !Self::is_worn(lease));
+        for lease in worn {
+            self.bury(lease).await;
+        }
+        let Some(deadline) = leases.iter().map(|lease| lease.deadline).min_by_key(|d| d.left())
+        else {
+            return;
+        };
+        let live = leases.iter().any(|lease| lane(lease) == Lane::Live);
+        let lane = if live { Lane::Live } else { Lane::Bulk };
+        let ids: Vec<EmployeeId> =
+            leases.iter().map(|lease| lease.person.employee.clone()).collect();
+        let read = tokio::select! {
+            () = stop.working.cancelled() => None,
+            read = self.source.employees(&ids, lane, deadline) => Some(read),
+        };
+        let mut answers = match read {
+            None => return self.give_back(leases, Duration::ZERO, None).await,
+            Some(Ok(answers)) => answers,
+            Some(Err(error)) => return self.unread(leases, error.into(), probing).await,
+        };
+        let mut cases: Vec<Case> = leases
+            .into_iter()
+            .map(|lease| {
+                let answer = answers.remove(&lease.person.employee).unwrap_or(Answer::Absent);
+                self.judge(lease, &answer, started, probing)
+            })
+            .collect();
+        self.count_judged(&mut cases, probing).await;
+        self.find_together(&mut cases, lane, deadline, stop).await;
+        for case in cases {
+            let worker = self.clone();
+            let stop = stop.working.clone();
+            tasks.spawn(async move { worker.process(case, stop).await });
+        }
+    }
+
+    /// An answer by which somebody could be judged shows that the source is well.
+    async fn count_judged(&self, cases: &mut [Case], probing: bool) {
+        let judged = cases.iter().filter(|case| !case.lacks_fields()).count();
+        if judged == 0 {
+            return;
+        }
+        for case in cases {
+            case.others_judged = true;
+        }
+        if let Err(error) = self.far_end.succeeded(&*self.store, probing).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "hold not ended");
+        }
+    }
+
+    /// Looks up, in as few calls as possible, the accounts of all who are not linked.
+    async fn find_together(&self, cases: &mut [Case], lane: Lane, deadline: Deadline, stop: &Stop) {
+        let (probes, whose): (Vec<Probe>, Vec<usize>) = cases
+            .iter()
+            .enumerate()
+            .filter_map(|(index, case)| Some((self.probe_if_unknown(case)?, index)))
+            .unzip();
+        if probes.is_empty() || self.target.far_end.is_down() {
+            return;
+        }
+        let found: Result<Vec<Vec<Candidate>>, TargetError> = tokio::select! {
+            () = stop.working.cancelled() => return,
+            found = self.target.target.find(&self.platform(), &probes, lane, deadline) => found,
+        };
+        // An error is not lost: each person looks again alone, and meets it alone.
+        for (index, candidates) in whose.into_iter().zip(found.unwrap_or_default()) {
+            cases[index].candidates = Some(candidates);
+        }
+    }
+
+    /// The read failed: for everybody, unless somebody else's reads succeed.
+    async fn unread(&self, leases: Vec<Lease>, verdict: Verdict, probing: bool) {
+        let (reason, refused) = match verdict {
+            Verdict::GiveBack(after) => return self.give_back(leases, after, None).await,
+            Verdict::Refused(reason) => (reason, true),
+            Verdict::Failed(reason) => (reason, false),
+            Verdict::LookAgain { code, advice } | Verdict::Dead { code, advice } => {
+                (format!("{code}: {advice}"), false)
+            }
+        };
+        let mut common = Vec::new();
+        for lease in leases {
+            // Only a read for one person can be that person's own fault.
+            if !refused && probing && self.far_end.is_own_fault(&lease.person) {
+                self.retry_unread(lease, &reason).await;
+            } else {
+                common.push(lease);
+            }
+        }
+        if common.is_empty() {
+            return;
+        }
+        let failure = Failure { reason: reason.clone(), refused, probing };
+        let rest = self.far_end.hold(&*self.store, &self.clock, failure).await;
+        self.give_back(common, rest.unwrap_or(STORE_AWAY), Some(&reason)).await;
+    }
+
+    /// Waits for work, but no longer than this.
+    async fn rest(&self, stop: &Stop, time: Duration) {
+        tokio::select! {
+            () = stop.leasing.cancelled() => {}
+            () = self.wake.notified() => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+
+    /// Waits, whatever comes in.
+    async fn rest_quietly(&self, stop: &Stop, time: Duration) {
+        tokio::select! {
+            () = stop.leasing.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+}
+
+/// The most urgent lane of a lease.
+pub(super) fn lane(lease: &Lease) -> Lane {
+    lease.deliveries.iter().map(|delivery| delivery.lane).min().unwrap_or(Lane::Live)
+}
