@@ -88,7 +88,8 @@ impl Worker {
     ) -> Result<Vec<Candidate>, TargetError> {
         let probes = [probe(desired, Some(link), gone)];
         let lease = &case.lease;
-        let found = self.target.target.find(&self.platform(), &probes, lane(lease), lease.deadline);
+        let platform = self.platform();
+        let found = self.target.target.find(&platform, &probes, lane(lease), lease.deadline);
         Ok(found.await?.pop().unwrap_or_default())
     }
 

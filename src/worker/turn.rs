@@ -190,9 +190,10 @@ impl Worker {
         if probes.is_empty() || self.target.far_end.is_down() {
             return;
         }
+        let platform = self.platform();
         let found: Result<Vec<Vec<Candidate>>, TargetError> = tokio::select! {
             () = stop.working.cancelled() => return,
-            found = self.target.target.find(&self.platform(), &probes, lane, deadline) => found,
+            found = self.target.target.find(&platform, &probes, lane, deadline) => found,
         };
         // An error is not lost: each person looks again alone, and meets it alone.
         for (index, candidates) in whose.into_iter().zip(found.unwrap_or_default()) {
