@@ -23,6 +23,7 @@ pub mod model;
 pub mod provisioning;
 pub mod reconcile;
 pub mod sandbox;
+pub mod schedule;
 pub mod sources;
 pub mod store;
 pub mod targets;

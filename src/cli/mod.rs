@@ -1,1 +1,186 @@
-//! To be written.
+//! How people reach Instep: one file a command.
+//!
+//! Exit codes: 0 done (for `demo`: and in step), 1 it failed or there is something to look at,
+//! 2 the command or the configuration is wrong.
+
+pub mod check;
+pub mod deliveries;
+pub mod demo;
+pub mod init;
+pub mod person;
+pub mod sandbox;
+pub mod serve;
+pub mod sync;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{self, Loaded};
+use crate::model::SourceName;
+use crate::provisioning::rules::RuleProblem;
+use crate::store::Store;
+
+/// The command or the configuration is wrong.
+const USAGE: u8 = 2;
+
+/// Keeps a Learning Management System in step with HR.
+#[derive(Debug, Parser)]
+#[command(name = "instep", version, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, env = "INSTEP_CONFIG", default_value = "instep.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows a whole company at work, with nothing set up: HR, LMS and Instep on this machine.
+    Demo(demo::DemoArgs),
+    /// Takes webhooks in and keeps the LMS in step.
+    Serve(serve::ServeArgs),
+    /// Names everything that is wrong with the configuration, at once.
+    Check(CheckArgs),
+    /// Writes a commented configuration to start from.
+    Init(InitArgs),
+    /// Queues everyone whom a source shows, so that the LMS is brought in step.
+    Sync(sync::SyncArgs),
+    /// Lists, shows and replays deliveries.
+    Deliveries(deliveries::DeliveriesArgs),
+    /// Shows what is known of one person.
+    Person(person::PersonArgs),
+    /// Runs a HiBob and a 360Learning to practise on.
+    Sandbox(sandbox::SandboxArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// Also tries the store, the sources and the target.
+    #[arg(long)]
+    connect: bool,
+    /// As one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct InitArgs {
+    /// The name of the source.
+    #[arg(long, default_value = "bob")]
+    source: String,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The only provider that is compiled in; a second call would find it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli.command, &cli.config)));
+    result.unwrap_or_else(|error| {
+        anstream::eprintln!("instep: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Init(args) => {
+            init::run(config, &args.source, &mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check(args) => check(config, &args).await,
+        Command::Serve(args) => serve::run(args, config).await,
+        Command::Sync(args) => with_store(config, async |loaded, store, clock| {
+            sync::run(args, &loaded.settings, &store, &clock).await
+        })
+        .await,
+        Command::Deliveries(args) => {
+            with_store(config, async |_, store, clock| deliveries::run(args, store, &clock).await)
+                .await
+        }
+        Command::Person(args) => {
+            with_store(config, async |loaded, store, clock| {
+                let sources: Vec<SourceName> =
+                    loaded.settings.sources.keys().map(SourceName::new).collect();
+                person::run(args, store, &clock, &sources).await
+            })
+            .await
+        }
+    }
+}
+
+/// Loads the configuration and opens its store for a command that looks at it or replays.
+async fn with_store(
+    config: &Path,
+    command: impl AsyncFnOnce(Loaded, Arc<dyn Store>, Clock) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let Some(loaded) = load(config) else { return Ok(ExitCode::from(USAGE)) };
+    let clock = Clock::system();
+    let store = app::open_store(&loaded.settings.store, &clock).await?;
+    command(loaded, store, clock).await
+}
+
+/// Loads the configuration, or shows everything that is wrong with it, rules included.
+fn load(path: &Path) -> Option<Loaded> {
+    let color = std::io::stderr().is_terminal();
+    let (text, problems) = match config::load(path) {
+        Ok(loaded) => match rule_problems(&loaded) {
+            problems if problems.is_empty() => return Some(loaded),
+            problems => (Some(loaded.text), problems),
+        },
+        Err(failed) => (failed.text, failed.problems),
+    };
+    anstream::eprint!("{}", config::show(path, text.as_deref(), &problems, color));
+    None
+}
+
+/// Compiles the rules; each mistake is shown at its place in the file.
+fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
+    let rules = &loaded.settings.rules;
+    let Err(problems) = app::compile(rules) else { return Vec::new() };
+    let place = |RuleProblem { key, range, message }: RuleProblem| {
+        let mut expressions = [&rules.in_scope, &rules.active].into_iter().chain(rules.fields.values());
+        match expressions.find(|expression| expression.key == key) {
+            Some(expression) => {
+                let range = range.unwrap_or(0..expression.text.len());
+                expression.problem(&loaded.text, range, message)
+            }
+            None => config::Problem { key, span: None, message },
+        }
+    };
+    problems.into_iter().map(place).collect()
+}
+
+async fn check(path: &Path, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let color = std::io::stdout().is_terminal();
+    let form = if args.json { check::Form::Json } else { check::Form::Text { color } };
+    let mut out = anstream::stdout();
+    let Some(loaded) = check::run(path, form, &rule_problems, &mut out)? else {
+        return Ok(ExitCode::from(USAGE));
+    };
+    if !args.connect {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let found = app::try_connections(&loaded.settings, &Clock::system()).await;
+    let failed = found.iter().any(|finding| finding.failed);
+    for finding in found {
+        if args.json {
+            println!("{}", serde_json::to_string(&finding)?);
+        } else {
+            println!("{finding}");
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

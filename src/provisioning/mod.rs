@@ -1,8 +1,10 @@
 //! The decisions: pure and synchronous. They cannot do I/O and cannot tell the time.
 //!
 //! [`rules`] turns a record into the account that should be; [`matching`] says whose account a
-//! candidate is; [`planning`] lists the steps from what is to what should be.
+//! candidate is; [`planning`] lists the steps from what is to what should be; [`drift`] says who is
+//! out of step.
 
+pub mod drift;
 pub mod language;
 pub mod matching;
 pub mod planning;

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 
 pub use hold::{FarEnd, Scope};
 pub use retry::Delays;
+pub use turn::Stop;
 
 use crate::clock::Clock;
 use crate::config::WorkerSettings;
@@ -37,6 +38,8 @@ pub struct TargetSide {
     pub policy: Policy,
     /// How many persons may be applied at once.
     pub slots: Semaphore,
+    /// How many persons may be read and not yet applied.
+    pub in_hand: Arc<Semaphore>,
 }
 
 /// Serves one source.

@@ -77,9 +77,9 @@ impl Worker {
             self.rest_quietly(stop, pace.min(POLL)).await;
             return Ok(());
         }
-        // Lease no more than is soon applied: half of the slots must be free.
-        let slots = &self.target.slots;
-        if slots.available_permits() < most.div_ceil(2) {
+        // Lease no more than is soon applied, and not one by one.
+        let free = self.target.in_hand.available_permits();
+        if free < most.div_ceil(2) {
             self.rest_quietly(stop, POLL / 10).await;
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl Worker {
         }
         let request = LeaseRequest {
             source: &self.name,
-            persons: if probing { 1 } else { most.min(slots.available_permits()) },
+            persons: if probing { 1 } else { most.min(free) },
             lasting: self.settings.lease,
         };
         let leases = self.store.lease(request).await?;
@@ -162,7 +162,11 @@ impl Worker {
         for case in cases {
             let worker = self.clone();
             let stop = stop.working.clone();
-            tasks.spawn(async move { worker.process(case, stop).await });
+            let in_hand = self.target.in_hand.clone().acquire_owned().await;
+            tasks.spawn(async move {
+                worker.process(case, stop).await;
+                drop(in_hand);
+            });
         }
     }
 

@@ -1,0 +1,188 @@
+//! Ways to everything outside: the store, the sources, the target; and a try of each.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::BuildError;
+use crate::clock::{Clock, Deadline};
+use crate::config::{HiBobSettings, Learning360Settings, RuleSettings, Settings, StoreSettings};
+use crate::model::SourceName;
+use crate::provisioning::rules::{RuleProblem, Rules};
+use crate::sources::SourceError;
+use crate::sources::hibob::client::HiBob;
+use crate::store::budget::Budget;
+use crate::store::redis::RedisStore;
+use crate::store::sqlite::{ServingLock, SqliteStore};
+use crate::store::{Rate, Store, StoreError};
+use crate::targets::TargetError;
+use crate::targets::learning360::Learning360;
+
+/// How long a try may take.
+const TRY: Duration = Duration::from_secs(60);
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// When it cannot be reached or is not of a form that this program knows.
+pub async fn open_store(
+    settings: &StoreSettings,
+    clock: &Clock,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let url = settings.url.expose_secret();
+    Ok(match url.strip_prefix("sqlite:") {
+        Some(path) => Arc::new(SqliteStore::open(Path::new(path), clock.clone())?),
+        None => Arc::new(RedisStore::connect(url, &settings.namespace, clock.clone()).await?),
+    })
+}
+
+/// Makes sure that no other process serves the same SQLite file; a Redis can be shared.
+///
+/// # Errors
+/// When another process serves it.
+pub fn lock_store(settings: &StoreSettings) -> Result<Option<ServingLock>, StoreError> {
+    let url = settings.url.expose_secret();
+    url.strip_prefix("sqlite:").map(|path| ServingLock::take(Path::new(path))).transpose()
+}
+
+/// Compiles the rules.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn compile(rules: &RuleSettings) -> Result<Rules, Vec<RuleProblem>> {
+    Rules::compile(rules)
+}
+
+/// A HiBob client with its budget.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn hibob(
+    name: &SourceName,
+    settings: &HiBobSettings,
+    fields: Vec<String>,
+    store: &Arc<dyn Store>,
+) -> Result<HiBob, SourceError> {
+    let calls = settings.searches_per_minute;
+    let rate = Rate { calls, per: Duration::from_secs(60), burst: (calls / 5).max(1) };
+    let budget = Budget::new(store.clone(), format!("{name}:searches"), rate, settings.timeout);
+    HiBob::new(name.clone(), settings, fields, Arc::new(budget))
+}
+
+/// A 360Learning client with its budgets.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn learning360(
+    settings: &Learning360Settings,
+    store: &Arc<dyn Store>,
+) -> Result<Learning360, TargetError> {
+    let budget = |name: &str, calls: u32| {
+        let rate = Rate { calls, per: Duration::from_secs(1), burst: (calls / 5).max(1) };
+        Arc::new(Budget::new(store.clone(), format!("target:{name}"), rate, settings.timeout))
+    };
+    let reads = budget("reads", settings.reads_per_second);
+    let writes = budget("writes", settings.writes_per_second);
+    Learning360::new(settings, reads, writes)
+}
+
+/// A client for each source.
+///
+/// # Errors
+/// When the rules do not compile or a client cannot be made.
+pub fn sources(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+) -> Result<Vec<(SourceName, HiBob)>, BuildError> {
+    let reads = compile(&settings.rules).map_err(BuildError::Rules)?.reads();
+    let client = |(name, source): (&String, &HiBobSettings)| {
+        let name = SourceName::new(name.clone());
+        let client = hibob(&name, source, reads.clone(), store)?;
+        Ok((name, client))
+    };
+    settings.sources.iter().map(client).collect()
+}
+
+/// What a try of something outside showed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was tried: `store`, `source bob`, `target`.
+    pub part: String,
+    /// It does not work; otherwise it works, perhaps with a warning.
+    pub failed: bool,
+    /// What was found, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.part, self.message)
+    }
+}
+
+/// Tries the store, each source and the target, and says what does not work and what is risky.
+pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut tell = |part: &str, failed: bool, message: String| {
+        findings.push(Finding { part: part.to_owned(), failed, message });
+    };
+    let store = match open_store(&settings.store, clock).await {
+        Ok(store) => store,
+        Err(error) => {
+            tell("store", true, chain(&error));
+            return findings;
+        }
+    };
+    match store.check().await {
+        Err(error) => tell("store", true, chain(&error)),
+        Ok(warnings) if warnings.is_empty() => tell("store", false, "works".to_owned()),
+        Ok(warnings) => {
+            for warning in warnings {
+                tell("store", false, format!("works, but {warning}"));
+            }
+        }
+    }
+    match sources(settings, &store) {
+        Err(error) => tell("sources", true, error.to_string()),
+        Ok(sources) => {
+            for (name, source) in sources {
+                let part = format!("source {name}");
+                let problems = source.check(Deadline::after(TRY)).await;
+                if problems.is_empty() {
+                    tell(&part, false, "works, and shows every field that the rules use".into());
+                }
+                for problem in problems {
+                    tell(&part, true, problem);
+                }
+            }
+        }
+    }
+    match learning360(&settings.target, &store) {
+        Err(error) => tell("target", true, error.to_string()),
+        Ok(target) => {
+            let problems = target.check(Deadline::after(TRY)).await;
+            if problems.is_empty() {
+                tell("target", false, "works, with every scope that is needed".to_owned());
+            }
+            for problem in problems {
+                tell("target", true, problem);
+            }
+        }
+    }
+    findings
+}
+
+/// An error with its causes, for a person at a terminal.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}

@@ -1,0 +1,224 @@
+//! The one place where everything is put together.
+
+mod connect;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use connect::{Finding, compile, hibob, learning360, lock_store, open_store, sources, try_connections};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http::{self, HttpState, Limits};
+use crate::model::{GroupId, SourceName};
+use crate::provisioning::planning::Policy;
+use crate::provisioning::rules::RuleProblem;
+use crate::reconcile;
+use crate::schedule::{Duty, Scheduler};
+use crate::sources::SourceError;
+use crate::store::Store;
+use crate::targets::TargetError;
+use crate::telemetry;
+use crate::worker::{FarEnd, Scope, Settled, Stop, TargetSide, Worker};
+
+/// How many settled attempts a slow listener may lag behind before it misses some.
+const TOLD: usize = 4096;
+
+/// How many persons may be in hand at once, waiting for the target.
+const IN_HAND: usize = 100;
+
+/// What one process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Takes webhooks in.
+    pub receiver: bool,
+    /// Applies changes.
+    pub worker: bool,
+    /// Trims, watches, starts what is scheduled.
+    pub scheduler: bool,
+}
+
+impl Roles {
+    /// Everything in one process.
+    pub const ALL: Self = Self { receiver: true, worker: true, scheduler: true };
+}
+
+/// Why the parts do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The rules do not compile.
+    #[error("the rules do not compile")]
+    Rules(Vec<RuleProblem>),
+    /// A client could not be made.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A client could not be made.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The metrics recorder could not be installed.
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+/// Instep, put together and ready to serve.
+pub struct Instep {
+    settings: Settings,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    workers: Vec<Arc<Worker>>,
+    told: broadcast::Sender<Settled>,
+}
+
+impl Instep {
+    /// Puts everything together; nothing is called yet.
+    ///
+    /// # Errors
+    /// When the rules do not compile or a client cannot be made.
+    pub fn build(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
+        let (told, _) = broadcast::channel(TOLD);
+        let target = Arc::new(TargetSide {
+            target: learning360(&settings.target, &store)?,
+            far_end: FarEnd::new(Scope::Target),
+            policy: Policy {
+                activate: settings.target.activate,
+                group: GroupId::new(settings.target.default_group.clone()),
+            },
+            slots: Semaphore::new(settings.worker.concurrency),
+            in_hand: Arc::new(Semaphore::new(IN_HAND)),
+        });
+        let mut workers = Vec::new();
+        for (name, source) in &settings.sources {
+            let name = SourceName::new(name.clone());
+            let rules = compile(&settings.rules).map_err(BuildError::Rules)?;
+            workers.push(Arc::new(Worker {
+                source: hibob(&name, source, rules.reads(), &store)?,
+                far_end: FarEnd::new(Scope::Source(name.clone())),
+                people_per_search: source.people_per_search,
+                target: target.clone(),
+                store: store.clone(),
+                rules,
+                settings: settings.worker.clone(),
+                clock: clock.clone(),
+                wake: Arc::new(Notify::new()),
+                told: told.clone(),
+                name,
+            }));
+        }
+        Ok(Self { settings, store, clock, workers, told })
+    }
+
+    /// Hears of every settled attempt from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Settled> {
+        self.told.subscribe()
+    }
+
+    /// Serves until `stop` is cancelled, then ends within the configured time: what is in hand is
+    /// finished, or given back with no attempt spent.
+    ///
+    /// # Errors
+    /// When metrics cannot be set up.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        roles: Roles,
+        stop: CancellationToken,
+    ) -> Result<(), BuildError> {
+        let tasks = TaskTracker::new();
+        let working = CancellationToken::new();
+        let shutdown = self.settings.server.shutdown;
+        tasks.spawn(self.http(listener, roles, stop.clone())?);
+        if roles.worker {
+            for worker in &self.workers {
+                let stop = Stop { leasing: stop.clone(), working: working.clone() };
+                tasks.spawn(worker.clone().run(stop));
+            }
+        }
+        if roles.scheduler {
+            tasks.spawn(self.schedule(stop.clone()));
+        }
+        tasks.close();
+        stop.cancelled().await;
+        tracing::info!("stopping: finishing what is in hand");
+        // Two thirds of the time to finish, the rest to give back.
+        if tokio::time::timeout(shutdown * 2 / 3, tasks.wait()).await.is_err() {
+            working.cancel();
+            if tokio::time::timeout(shutdown / 3, tasks.wait()).await.is_err() {
+                tracing::warn!("stopped with work in hand: its leases run out by themselves");
+            }
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn http(
+        &self,
+        listener: TcpListener,
+        roles: Roles,
+        stop: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, BuildError> {
+        let recorder =
+            telemetry::metrics().map_err(|error| BuildError::Metrics(error.to_string()))?;
+        let server = &self.settings.server;
+        let limits = Limits {
+            body: server.body_limit,
+            webhooks_per_second: server.webhooks_per_second,
+            connections: server.connections,
+            ..Limits::default()
+        };
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let mut state = HttpState::new(store, clock, recorder, stop.clone(), limits);
+        for worker in self.workers.iter().filter(|_| roles.receiver) {
+            let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };
+            let company = source.company_id.as_deref();
+            let wake = worker.wake.clone();
+            state = state.source(&worker.name, &source.webhook_secrets, company, wake);
+        }
+        Ok(http::serve(listener, http::router(state), limits, stop, server.shutdown / 2))
+    }
+
+    fn schedule(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let settings = self.settings.store.clone();
+        let mut scheduler = Scheduler::new(self.store.clone(), settings, self.clock.clone());
+        let workers = self.workers.clone();
+        async move {
+            while !stop.is_cancelled() {
+                let Some(Duty::ReconcileEveryone(occasion)) = scheduler.next(&stop).await else {
+                    continue;
+                };
+                for worker in &workers {
+                    reconcile_until_done(worker, &occasion, &stop).await;
+                }
+            }
+        }
+    }
+}
+
+/// Queues everyone of one source, again and again until it succeeds.
+async fn reconcile_until_done(worker: &Worker, occasion: &str, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let Worker { name, source, store, clock, .. } = worker;
+        match reconcile::everyone(name, source, store, clock, occasion).await {
+            Ok(queued) => {
+                tracing::info!(source = %name, queued, "everyone is queued");
+                return;
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(source = %name, error, "not everyone is queued yet");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What runs when: trimming what is past its retention, and noticing that the store was emptied.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::StoreSettings;
+use crate::store::{Grant, Rate, Retention, Store, StoreError};
+
+/// How often the store is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is trimmed, by one of all processes.
+const TRIM: Duration = Duration::from_secs(600);
+
+/// Watches over the store.
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    settings: StoreSettings,
+    clock: Clock,
+    /// The name of the store when this process first saw it.
+    epoch: Option<String>,
+}
+
+/// What the scheduler asks the one who runs it to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// The store was emptied while we ran: events may be lost, so everyone is to be queued. The
+    /// new name of the store is the occasion.
+    ReconcileEveryone(String),
+}
+
+impl Scheduler {
+    /// A scheduler that has seen nothing yet.
+    pub fn new(store: Arc<dyn Store>, settings: StoreSettings, clock: Clock) -> Self {
+        Self { store, settings, clock, epoch: None }
+    }
+
+    /// Rests a moment, does what is due, and says what somebody else must do.
+    pub async fn next(&mut self, stop: &CancellationToken) -> Option<Duty> {
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        match self.look().await {
+            Ok(duty) => duty,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the store is away");
+                None
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<Option<Duty>, StoreError> {
+        let epoch = self.store.epoch().await?;
+        let before = self.epoch.replace(epoch.clone());
+        if before.is_some_and(|before| before != epoch) {
+            tracing::error!("the store was emptied while we ran: everyone is queued");
+            return Ok(Some(Duty::ReconcileEveryone(epoch)));
+        }
+        let rate = Rate { calls: 1, per: TRIM, burst: 1 };
+        if let Grant::Calls(_) = self.store.grant("trim", rate, 1).await? {
+            let now = self.clock.now();
+            let retention = Retention {
+                events: now - self.settings.keep_events,
+                deliveries: now - self.settings.keep_deliveries,
+            };
+            while self.store.trim(retention).await? > 0 {}
+        }
+        Ok(None)
+    }
+}
