@@ -1,0 +1,103 @@
+#!/bin/sh
+# Installs what the check and the benchmarks need and this machine lacks. It says what it does,
+# leaves alone what is there, and starts no service: the tests start their own Redis.
+#
+#   deploy/install-tools.sh                  everything
+#   deploy/install-tools.sh redis            only what is named: rust redis cargo-deny
+set -u
+exec </dev/null
+
+# Built without optimisation: it runs for two seconds, and optimised it takes minutes to build.
+cargo_deny_version=0.20.2
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo -n "$@" || fail "this needs administrator rights: run 'sudo -v' first, or yourself: sudo $*"
+    else
+        fail "this needs administrator rights and there is no sudo. As root: $*"
+    fi
+}
+
+rust() {
+    have cargo || fail "there is no cargo. Install Rust from https://rustup.rs and start again"
+    have cc || have gcc || have clang ||
+        fail "there is no C compiler, which SQLite and TLS are built with. Debian: apt-get install build-essential"
+    for component in rustfmt clippy; do
+        case $component in
+            rustfmt) cargo fmt --version >/dev/null 2>&1 && continue ;;
+            clippy) cargo clippy --version >/dev/null 2>&1 && continue ;;
+        esac
+        have rustup || fail "cargo has no $component and there is no rustup to add it"
+        say "adding $component to the Rust toolchain"
+        rustup component add "$component" || fail "rustup could not add $component"
+    done
+    say "rust: $(rustc --version)"
+}
+
+redis() {
+    if ! have redis-server; then
+        say "redis-server is missing: installing it from this system's packages"
+        if have apt-get; then
+            redis_by_apt
+        elif have apk; then
+            as_root apk add --no-cache redis
+        elif have dnf; then
+            as_root dnf install -y redis
+        elif have brew; then
+            brew install redis
+        else
+            fail "no package manager that this script knows (apt-get, apk, dnf, brew). Install Redis 7 or later and start again"
+        fi
+        have redis-server || fail "redis-server could not be installed; see above"
+    fi
+    say "redis: $(redis-server --version)"
+}
+
+# Debian starts a service as soon as it is installed, unless this file says no.
+redis_by_apt() {
+    policy=/usr/sbin/policy-rc.d
+    ours=
+    if [ ! -e "$policy" ]; then
+        ours=yes
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+    fi
+    options='-qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=120'
+    # shellcheck disable=SC2086 # the options are several words
+    (as_root env DEBIAN_FRONTEND=noninteractive apt-get $options update)
+    # shellcheck disable=SC2086
+    (as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get $options install -y --no-install-recommends redis-server redis-sentinel)
+    if [ -n "$ours" ]; then as_root rm -f "$policy"; fi
+    if have systemctl; then
+        (as_root systemctl disable redis-server redis-sentinel >/dev/null 2>&1)
+        say "its services stay switched off; to use one: systemctl enable --now redis-server"
+    fi
+}
+
+cargo_deny() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        say "cargo-deny is missing: building $cargo_deny_version (about a minute)"
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug \
+            --version "$cargo_deny_version" cargo-deny || fail "cargo-deny could not be built; see above"
+    fi
+    say "cargo-deny: $(cargo deny --version)"
+}
+
+[ $# -gt 0 ] || set -- rust redis cargo-deny
+for tool in "$@"; do
+    case $tool in
+        rust) rust ;;
+        redis) redis ;;
+        cargo-deny) cargo_deny ;;
+        *) fail "unknown tool '$tool'; known: rust redis cargo-deny" ;;
+    esac
+done
