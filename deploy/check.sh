@@ -62,12 +62,13 @@ advisories() {
         return $not_checked
     fi
     export GIT_TERMINAL_PROMPT=0
-    if ! run within 60 cargo deny --config deploy/deny.toml fetch db; then
+    echo '$ cargo deny --config deploy/deny.toml fetch db'
+    if ! within 60 cargo deny --config deploy/deny.toml fetch db; then
         echo 'NOT CHECKED: the advisory database (github.com/RustSec/advisory-db) could not be reached.'
         echo 'Known holes in dependencies were therefore not looked up. With a network: deploy/check.sh advisories'
         return $not_checked
     fi
-    run cargo deny --locked --config deploy/deny.toml check --disable-fetch advisories
+    run cargo deny --locked --offline --config deploy/deny.toml check advisories
 }
 
 tests() {

@@ -18,13 +18,12 @@ fail() {
 }
 
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif have sudo; then
-        sudo -n "$@" || fail "this needs administrator rights: run 'sudo -v' first, or yourself: sudo $*"
-    else
-        fail "this needs administrator rights and there is no sudo. As root: $*"
-    fi
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+# Nothing is begun that could not be ended: sudo must not stop to ask for a password.
+need_root() {
+    [ "$(id -u)" -eq 0 ] || { have sudo && sudo -n true 2>/dev/null; } ||
+        fail "that needs administrator rights. Run 'sudo -v' before this, or install it yourself: $*"
 }
 
 rust() {
@@ -47,10 +46,13 @@ redis() {
     if ! have redis-server; then
         say "redis-server is missing: installing it from this system's packages"
         if have apt-get; then
+            need_root apt-get install redis-server redis-sentinel
             redis_by_apt
         elif have apk; then
+            need_root apk add redis
             as_root apk add --no-cache redis
         elif have dnf; then
+            need_root dnf install redis
             as_root dnf install -y redis
         elif have brew; then
             brew install redis
@@ -68,17 +70,22 @@ redis_by_apt() {
     ours=
     if [ ! -e "$policy" ]; then
         ours=yes
+        trap 'as_root rm -f "$policy"' EXIT
+        trap 'exit 130' INT TERM
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     fi
     options='-qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=120'
     # shellcheck disable=SC2086 # the options are several words
-    (as_root env DEBIAN_FRONTEND=noninteractive apt-get $options update)
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get $options update
     # shellcheck disable=SC2086
-    (as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get $options install -y --no-install-recommends redis-server redis-sentinel)
-    if [ -n "$ours" ]; then as_root rm -f "$policy"; fi
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get $options install -y --no-install-recommends redis-server redis-sentinel
+    if [ -n "$ours" ]; then
+        as_root rm -f "$policy"
+        trap - EXIT INT TERM
+    fi
     if have systemctl; then
-        (as_root systemctl disable redis-server redis-sentinel >/dev/null 2>&1)
+        as_root systemctl disable redis-server redis-sentinel >/dev/null 2>&1
         say "its services stay switched off; to use one: systemctl enable --now redis-server"
     fi
 }
