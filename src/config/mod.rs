@@ -1,13 +1,160 @@
 //! The typed configuration: one TOML file whose commented example is itself the defaults.
 //!
-//! [`load`] reads and checks it and names every problem at once, with file, line and key. Knows no
-//! other part of the crate.
+//! [`load`] reads and checks it and names every problem at once, with file, line and key; [`show()`]
+//! shows them to a person. Knows no other part of the crate.
+
+mod address;
+mod ends;
+mod file;
+mod nearest;
+mod problem;
+mod secret;
+mod show;
+mod table;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use toml::Spanned;
+use toml::de::DeTable;
+
+pub use ends::is_source_name;
+pub use nearest::nearest;
+pub use problem::{Expression, Finding, Problem};
+pub use show::{show, show_warnings};
+
+/// The commented example: every key, and the defaults.
+pub const EXAMPLE: &str = include_str!("../../deploy/instep.example.toml");
+
+static DEFAULTS: LazyLock<Spanned<DeTable<'static>>> =
+    LazyLock::new(|| DeTable::parse(EXAMPLE).expect("a test holds that the example is right"));
+
+/// The largest configuration file, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A configuration in order.
+pub struct Loaded {
+    /// What it says.
+    pub settings: Settings,
+    /// The file's text, for pointing at what is found out later.
+    pub text: String,
+    /// What works and yet should be looked at.
+    pub warnings: Vec<Problem>,
+}
+
+/// A configuration that cannot be used.
+pub struct Failed {
+    /// The file's text, if it could be read.
+    pub text: Option<String>,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+// The text can hold secrets.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Loaded");
+        shown.field("settings", &self.settings).field("warnings", &self.warnings);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed").field("problems", &self.problems).finish_non_exhaustive()
+    }
+}
+
+/// Reads and checks the file; secrets come from this process's environment and from files.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(path: &Path) -> Result<Loaded, Failed> {
+    let text = read(path).map_err(|message| Failed {
+        text: None,
+        problems: vec![Problem { key: String::new(), span: None, message }],
+    })?;
+    parse(path, &text, &|name| std::env::var(name).ok())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "there is no such file: `instep init` writes one to start from, and --config or \
+             INSTEP_CONFIG says where yours is"
+                .to_owned()
+        }
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
+        _ => format!("cannot be read: {}", secret::reason(&error)),
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err("is larger than 1 MiB: this is not a configuration".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        format!("is not UTF-8 text: look at line {line}")
+    })
+}
+
+/// Checks the text of a configuration that stands at `path`; `env` looks up variables.
+///
+/// # Errors
+/// Everything that is wrong with it, at once. What is wrong with the TOML itself comes first and
+/// alone: until that is put right, nobody can say what the rest means.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Failed> {
+    let failed = |mut problems: Vec<Problem>| {
+        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |s| s.start));
+        Failed { text: Some(text.to_owned()), problems }
+    };
+    let (given, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(failed(problem::of_syntax(text, &errors)));
+    }
+    let notes = table::Notes::default();
+    let (given, example) = (Some(given.get_ref()), Some(DEFAULTS.get_ref()));
+    let root = table::Table::new(&notes, String::new(), None, given, example);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let parts = file::read(root, text, secret::Vault { env, folder, notes: &notes });
+    let (problems, warnings) = (notes.problems.take(), notes.warnings.take());
+    let (true, Some(target), Some(rules)) = (problems.is_empty(), parts.target, parts.rules) else {
+        return Err(failed(problems));
+    };
+    let settings = Settings {
+        path: path.to_owned(),
+        server: parts.server,
+        store: parts.store,
+        worker: parts.worker,
+        sources: parts.sources,
+        target,
+        rules,
+    };
+    Ok(Loaded { settings, text: text.to_owned(), warnings })
+}
+
+/// The example with this source's name, ready to be edited. The name must be one that
+/// [`is_source_name`] accepts.
+pub fn starter(source: &str) -> String {
+    EXAMPLE
+        .replace("[source.bob]", &format!("[source.{source}]"))
+        .replace("/webhooks/bob", &format!("/webhooks/{source}"))
+        .replace("name (bob)", &format!("name ({source})"))
+        .replace("BOB_TOKEN", &ends::variable(source, "TOKEN"))
+        .replace("bob_token", &ends::variable(source, "TOKEN").to_lowercase())
+        .replace("BOB_WEBHOOK_SECRET", &ends::variable(source, "WEBHOOK_SECRET"))
+}
 
 /// A configuration that was checked; secrets are resolved.
 #[derive(Debug)]
@@ -128,26 +275,4 @@ pub struct RuleSettings {
     pub active: Expression,
     /// `[rules.fields]`, by the field's name: `first_name`. `external_id` is among them.
     pub fields: BTreeMap<String, Expression>,
-}
-
-/// An expression and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expression {
-    /// The key it is the value of: `rules.fields.email`.
-    pub key: String,
-    /// The text.
-    pub text: String,
-    /// Where the text begins in the file, in bytes, quotes excluded; for pointing at an error.
-    pub at: usize,
-}
-
-/// One thing that is wrong with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key: `source.bob.token`. Empty for what concerns the whole file.
-    pub key: String,
-    /// Where in the file, in bytes.
-    pub span: Option<std::ops::Range<usize>>,
-    /// What is wrong and what to do.
-    pub message: String,
 }
