@@ -1,5 +1,8 @@
 //! HiBob as a source: webhooks v2 in, `people/search` out.
 
+mod answer;
 pub mod client;
+mod limits;
+mod probe;
 pub mod webhook;
 pub mod wire;
