@@ -216,9 +216,10 @@ impl Worker {
             }
         };
         let mut common = Vec::new();
+        // Only a read for one person can be that person's own fault.
+        let alone = leases.len() == 1;
         for lease in leases {
-            // Only a read for one person can be that person's own fault.
-            if !refused && probing && self.far_end.is_own_fault(&lease.person) {
+            if alone && self.far_end.is_own_fault(&lease.person) {
                 self.retry_unread(lease, &reason).await;
             } else {
                 common.push(lease);

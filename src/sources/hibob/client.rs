@@ -158,6 +158,21 @@ impl HiBob {
         Ok(people.into_keys().collect())
     }
 
+    /// The ids of all who have this mail, leavers included.
+    ///
+    /// # Errors
+    /// As [`SourceError`] says.
+    pub async fn with_email(
+        &self,
+        email: &str,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Vec<EmployeeId>, SourceError> {
+        let search = Search::email(&self.fields[..1], email);
+        let people = self.search(&search, lane, SEARCH_BODY, deadline).await?;
+        Ok(people.into_keys().collect())
+    }
+
     /// What HiBob says of its fields (`GET /company/people/fields`). It has a limit of its own, so
     /// it takes nothing from the budget of searches.
     ///
@@ -259,13 +274,5 @@ fn loopback(base_url: &str) -> Result<bool, SourceError> {
             "`base_url` of this source begins with {scheme}: it must begin with https, because the \
              token would be readable on the way."
         )))
-    }
-    pub async fn with_email(
-        &self,
-        email: &str,
-        lane: Lane,
-        deadline: Deadline,
-    ) -> Result<Vec<EmployeeId>, SourceError> {
-        todo!()
     }
 }

@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::Sha512;
 
 use super::wire;
 use crate::model::{Arrival, DeliveryId, EmployeeId, Event, EventId, Fate, Lane, SourceName};
@@ -128,7 +128,7 @@ pub fn arrival(
     let envelope = Envelope::read(body)?;
     let fate = envelope.fate(company);
     let event = Event {
-        id: event_id(source, body),
+        id: EventId::of(source, body),
         source: source.clone(),
         kind: envelope.kind.unwrap_or_else(|| "unknown".to_owned()),
         company: envelope.company,
@@ -137,18 +137,6 @@ pub fn arrival(
         raw: Bytes::copy_from_slice(body),
     };
     Ok(Arrival { event, fate, delivery: DeliveryId::fresh() })
-}
-
-/// The same bytes from the same source are the same event: HiBob sends no event id, and its
-/// retries repeat the bytes.
-fn event_id(source: &SourceName, body: &[u8]) -> EventId {
-    let hash =
-        Sha256::new().chain_update(source.as_str()).chain_update([0]).chain_update(body).finalize();
-    let mut hex = String::with_capacity(64);
-    for byte in hash {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    EventId::new(hex)
 }
 
 /// What the envelope says, as far as it can be understood.

@@ -37,7 +37,7 @@ pub(super) struct Search<'a> {
 struct Filter<'a> {
     field_path: &'static str,
     operator: &'static str,
-    values: &'a [EmployeeId],
+    values: Vec<&'a str>,
 }
 
 impl<'a> Search<'a> {
@@ -48,7 +48,17 @@ impl<'a> Search<'a> {
 
     /// These people; there must be one at least.
     pub(super) fn people(fields: &'a [String], ids: &'a [EmployeeId]) -> Self {
-        let filter = Filter { field_path: "root.id", operator: "equals", values: ids };
+        let values = ids.iter().map(EmployeeId::as_str).collect();
+        Self::filtered(fields, "root.id", values)
+    }
+
+    /// Whoever has this mail.
+    pub(super) fn email(fields: &'a [String], email: &'a str) -> Self {
+        Self::filtered(fields, "root.email", vec![email])
+    }
+
+    fn filtered(fields: &'a [String], field_path: &'static str, values: Vec<&'a str>) -> Self {
+        let filter = Filter { field_path, operator: "equals", values };
         Self { filters: Some([filter]), ..Self::everyone(fields) }
     }
 
