@@ -5,6 +5,7 @@
 //! and gives an empty store each time.
 
 mod model;
+mod sqlite;
 mod suite;
 
 /// Makes one test of each case of the suite, for one backend.
@@ -110,3 +111,4 @@ macro_rules! suite {
     };
 }
 
+suite!(on_sqlite, crate::store::sqlite::open);

@@ -91,7 +91,7 @@ fn lanes(leases: &[Lease]) -> (usize, usize) {
 }
 
 pub async fn live_goes_before_bulk(on: Fixture) {
-    fill(&on, 45, 45).await;
+    fill(&on, 60, 45).await;
     assert_eq!(lanes(&on.lease(20).await), (18, 2), "bulk has a tenth");
     assert_eq!(lanes(&on.lease(10).await), (9, 1));
     assert_eq!(lanes(&on.lease(2).await), (1, 1), "bulk has one at least");

@@ -1,0 +1,91 @@
+//! Taking in: an event, its delivery and the person's place in the queue, or a repeat.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Stop;
+use super::rows::{EventRecord, Written, enqueue};
+use crate::model::{Arrival, Delivery, DeliveryId, DeliveryState, EventId, Fate, Lane};
+use crate::store::Accepted;
+
+/// An arrival, ready to be written.
+pub(super) struct Ready {
+    event: EventId,
+    record: String,
+    raw: bytes::Bytes,
+    delivery: Written,
+}
+
+impl Ready {
+    /// Does what needs no database.
+    pub(super) fn new(arrival: Arrival) -> Self {
+        let Arrival { event, fate, delivery } = arrival;
+        let record = EventRecord::write(&event);
+        let (state, lane, reason) = match (fate, &event.employee) {
+            (Fate::Deliver(lane), Some(_)) => (DeliveryState::Waiting, lane, None),
+            // Nobody could lease it: it would wait for ever.
+            (Fate::Deliver(lane), None) => {
+                (DeliveryState::Ignored, lane, Some("it names no employee".into()))
+            }
+            (Fate::Ignore(reason), _) => (DeliveryState::Ignored, Lane::Live, Some(reason)),
+        };
+        let delivery = Delivery {
+            id: delivery,
+            event: event.id.clone(),
+            source: event.source,
+            employee: event.employee,
+            kind: event.kind,
+            lane,
+            received_at: event.received_at,
+            state,
+            due: event.received_at,
+            attempts: 0,
+            looks: 0,
+            kills: 0,
+            replays: 0,
+            reason,
+            code: None,
+            history: Vec::new(),
+        };
+        Self { event: event.id, record, raw: event.raw, delivery: Written::new(delivery) }
+    }
+
+    /// Writes it, or counts the repeat.
+    pub(super) fn accept(self, db: &Connection) -> Result<Accepted, Stop> {
+        let delivery = &self.delivery.delivery;
+        let sql = "INSERT INTO event (id, received, delivery, record, raw) \
+                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING";
+        let new = db.prepare_cached(sql)?.execute((
+            self.event.as_str(),
+            delivery.received_at.as_millisecond(),
+            delivery.id.as_str(),
+            &self.record,
+            &*self.raw,
+        ))?;
+        if new == 0
+            && let Some(alive) = self.repeat(db)?
+        {
+            return Ok(Accepted::Repeat(alive));
+        }
+        self.delivery.insert(db)?;
+        if delivery.state == DeliveryState::Waiting {
+            enqueue(db, delivery)?;
+        }
+        Ok(Accepted::New(self.delivery.delivery.id))
+    }
+
+    /// Counts a repeat. Gives the delivery of the event, unless it is dead: then the event is to
+    /// be delivered once more.
+    fn repeat(&self, db: &Connection) -> Result<Option<DeliveryId>, Stop> {
+        let sql = "SELECT event.delivery, delivery.state FROM event \
+                   LEFT JOIN delivery ON delivery.id = event.delivery WHERE event.id = ?1";
+        let found = db.prepare_cached(sql)?.query_row([self.event.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        });
+        let Some((carrier, state)) = found.optional()? else { return Ok(None) };
+        let dead = state.as_deref() == Some(DeliveryState::Dead.word());
+        let now = if dead { self.delivery.delivery.id.as_str() } else { &carrier };
+        db.prepare_cached("UPDATE event SET repeats = repeats + 1, delivery = ?2 WHERE id = ?1")?
+            .execute((self.event.as_str(), now))?;
+        Ok((!dead).then(|| DeliveryId::new(carrier)))
+    }
+}

@@ -1,0 +1,145 @@
+//! The database file: how it is opened, brought to the present shape and locked for one server.
+//!
+//! Every connection waits up to five seconds for another process. A commit is on the disk when it
+//! returns (`synchronous=FULL`). A file that a newer program shaped is refused, not guessed at.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::Stop;
+use crate::store::StoreError;
+
+/// The steps from an empty file to the present shape; `PRAGMA user_version` counts those taken.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+
+/// How long to wait for a process that writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens the file to write, makes it when it is not there and brings it to the present shape.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, Stop> {
+    make_private(path)?;
+    let mut db = open(path)?;
+    // It counts only for a new file, and only before anything is written.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", "ON")?;
+    // Fewer checkpoints: under load each page is written to the file once in many commits.
+    db.pragma_update_and_check(None, "wal_autocheckpoint", 4_000, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    db.pragma_update(None, "cache_size", -16_000)?;
+    take_steps(&mut db)?;
+    Ok(db)
+}
+
+/// Opens the file to read.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let db = open(path)?;
+    db.pragma_update(None, "query_only", "ON")?;
+    Ok(db)
+}
+
+fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(PATIENCE)?;
+    db.set_prepared_statement_cache_capacity(64);
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(db)
+}
+
+/// The file holds personal data: only its owner may read it. SQLite gives the files beside it the
+/// same mode.
+fn make_private(path: &Path) -> Result<(), Stop> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let opened = options.open(path);
+    opened.map(drop).map_err(|e| {
+        Stop::Other(io::Error::new(e.kind(), format!("{}: {e}", path.display())).into())
+    })
+}
+
+fn take_steps(db: &mut Connection) -> Result<(), Stop> {
+    let known = STEPS.len();
+    if version(db)? == known {
+        return Ok(());
+    }
+    // Another process may have been faster: look again when nobody else can write.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    let unreadable = |why| Stop::Store(StoreError::Unreadable { what: "database", why });
+    if found > known {
+        return Err(unreadable(format!(
+            "it has version {found} and this program knows {known}: upgrade this program"
+        )));
+    }
+    if found == 0 {
+        let empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+        if !transaction.query_row(empty, [], |row| row.get(0))? {
+            return Err(unreadable(
+                "it is another program's: name another file in [store] url".into(),
+            ));
+        }
+    }
+    for step in STEPS.iter().skip(found) {
+        transaction.execute_batch(step)?;
+    }
+    if found == 0 {
+        let epoch = uuid::Uuid::now_v7().to_string();
+        transaction.execute("INSERT INTO meta (name, value) VALUES ('epoch', ?1)", [epoch])?;
+    }
+    let steps = i64::try_from(known).unwrap_or(i64::MAX);
+    transaction.pragma_update(None, "user_version", steps)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn version(db: &Connection) -> Result<usize, rusqlite::Error> {
+    let version: i64 = db.pragma_query_one(None, "user_version")?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Takes the lock file beside the database; the system lets go of it when this process ends, in
+/// whatever way.
+pub(super) fn lock(path: &Path) -> Result<File, Stop> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let told = |kind, why: String| Stop::Other(io::Error::new(kind, why).into());
+    let failed = |e: io::Error| told(e.kind(), format!("{}: {e}", name.display()));
+    let file = OpenOptions::new().create(true).append(true).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+        Err(TryLockError::WouldBlock) => Err(told(
+            io::ErrorKind::WouldBlock,
+            format!(
+                "another `instep serve` works on {}: stop it first, or use Redis to share the work",
+                path.display()
+            ),
+        )),
+    }
+}
+
+/// The kind of network file system that the file lies on, if it does. There WAL does not hold what
+/// it promises.
+pub(super) fn network(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let mount = |line: &str| {
+        let mut words = line.split(' ').skip(1);
+        // Spaces in names are written as \040.
+        let place = PathBuf::from(words.next()?.replace("\\040", " "));
+        path.starts_with(&place).then_some((place.components().count(), words.next()?.to_owned()))
+    };
+    // Of two mounts on one place the later one counts.
+    let (_, kind) = mounts.lines().filter_map(mount).max_by_key(|(depth, _)| *depth)?;
+    let network = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs"];
+    (network.contains(&kind.as_str()) || kind.starts_with("fuse.sshfs")).then_some(kind)
+}

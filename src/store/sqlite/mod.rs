@@ -1,0 +1,356 @@
+//! The store in one SQLite file: nothing else to set up, and the default.
+//!
+//! One thread writes and commits in groups (`writer.rs`), a few connections read (`readers.rs`).
+//! One process serves from a file ([`SqliteStore::lock_for_serving`]); others may open it at the
+//! same time to look and to replay. Budgets live in memory, because only that process spends them.
+//! When the disk is full or the file is locked, calls say [`StoreError::Unavailable`]; once the
+//! cause is gone, the next call succeeds.
+
+mod accept;
+mod file;
+mod lease;
+mod list;
+mod rate;
+mod readers;
+mod rows;
+mod trim;
+mod writer;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::OptionalExtension;
+
+use self::accept::Ready;
+use self::rate::Bucket;
+use self::readers::Readers;
+use self::rows::Written;
+use self::writer::Writer;
+use super::{
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
+    Store, StoreError, record,
+};
+use crate::clock::{Clock, Deadline};
+use crate::model::{
+    AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EventId, Lane, Link, Person,
+    SourceName,
+};
+
+/// Why a piece of work ended early.
+enum Stop {
+    /// SQLite could not.
+    Sqlite(rusqlite::Error),
+    /// A store's refusal, as the caller gets it.
+    Store(StoreError),
+    /// Something around SQLite could not.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl Stop {
+    fn while_doing(self, doing: &'static str) -> StoreError {
+        let source = match self {
+            Self::Store(error) => return error,
+            Self::Sqlite(error) => error.into(),
+            Self::Other(error) => error,
+        };
+        StoreError::Unavailable { doing, source }
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A number of rows as SQLite wants it.
+fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// So many replays go in one step: others wait for the writer meanwhile.
+const REPLAYS_AT_ONCE: usize = 250;
+
+/// A store in a file.
+pub struct SqliteStore {
+    path: PathBuf,
+    clock: Clock,
+    // Closed before the writer, so that the last to close tidies up the file.
+    readers: Arc<Readers>,
+    writer: Writer,
+    budgets: Mutex<HashMap<String, Bucket>>,
+    /// Counts requests for a single person, every tenth of which goes to bulk work.
+    singles: AtomicUsize,
+    serving: Mutex<Option<File>>,
+}
+
+impl SqliteStore {
+    /// Opens the file; makes it, readable by its owner only, when it is not there. Blocks for the
+    /// moment it takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it cannot be opened, [`StoreError::Unreadable`] when a
+    /// newer or another program made it.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let open = || -> Result<Writer, Stop> {
+            let db = file::open_to_write(path)?;
+            Writer::start(db).map_err(|e| Stop::Other(e.into()))
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            clock,
+            readers: Readers::new(path.to_owned()),
+            writer: open().map_err(|stop| stop.while_doing("open"))?,
+            budgets: Mutex::default(),
+            singles: AtomicUsize::new(0),
+            serving: Mutex::default(),
+        })
+    }
+
+    /// The file that a URL like `sqlite:instep.db` or `sqlite:///var/lib/instep.db` names.
+    pub fn parse_url(url: &str) -> Option<PathBuf> {
+        let path = url.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        (!path.is_empty()).then(|| path.into())
+    }
+
+    /// Makes this process the one that serves from the file, until the store is dropped or the
+    /// process ends. Leases that an earlier server left behind have run out at once: nobody is at
+    /// work on them. Blocks for the moment it takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when another process serves from it.
+    pub fn lock_for_serving(&self) -> Result<(), StoreError> {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        if serving.is_some() {
+            return Ok(());
+        }
+        let lock = || -> Result<File, Stop> {
+            let lock = file::lock(&self.path)?;
+            let db = file::open_to_write(&self.path)?;
+            db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
+            Ok(lock)
+        };
+        *serving = Some(lock().map_err(|stop| stop.while_doing("lock"))?);
+        Ok(())
+    }
+
+    /// Works on a budget.
+    fn budget<T>(&self, name: &str, work: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = budgets.get_mut(name) {
+            return work(bucket);
+        }
+        work(budgets.entry(name.to_owned()).or_default())
+    }
+
+    /// How many of so many persons shall be persons with bulk work.
+    fn bulk_share(&self, persons: usize) -> usize {
+        match persons {
+            0 => 0,
+            // Always or never would starve one of the lanes.
+            1 => usize::from(self.singles.fetch_add(1, Ordering::Relaxed) % 10 == 9),
+            _ => (persons / 10).max(1),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
+        let ready = Ready::new(arrival);
+        self.writer.write("accept", |db| ready.accept(db)).await
+    }
+
+    async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
+        // The deadline is read before the clock, so that it is never after the end of the lease.
+        let deadline = Deadline::after(request.lasting);
+        let bulk = self.bulk_share(request.persons);
+        let (clock, source) = (self.clock.clone(), request.source.clone());
+        let (persons, lasting) = (request.persons, request.lasting);
+        // Should the caller go away before its turn comes, nobody is leased to nobody.
+        let caller = Arc::new(());
+        let waiting = Arc::downgrade(&caller);
+        let lease = move |db: &rusqlite::Connection| {
+            if waiting.strong_count() == 0 {
+                return Ok(Vec::new());
+            }
+            let now = clock.now();
+            let until = now + lasting;
+            lease::Request { source, persons, bulk, now, until, deadline }.lease(db)
+        };
+        let leases = self.writer.write("lease", lease).await;
+        drop(caller);
+        leases
+    }
+
+    async fn due(&self, source: &SourceName, most: usize) -> Result<Due, StoreError> {
+        let (source, now) = (source.clone(), self.clock.now());
+        self.readers.read("due", move |db| lease::due(db, &source, most, now)).await
+    }
+
+    async fn save_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError> {
+        let (person, token, link) = (lease.person.clone(), lease.token.clone(), link.clone());
+        let save = move |db: &_| lease::save_link(db, &person, &token, &link);
+        self.writer.write("save_link", save).await
+    }
+
+    async fn settle(
+        &self,
+        lease: Lease,
+        deliveries: Vec<Delivery>,
+        link: Option<Link>,
+    ) -> Result<(), StoreError> {
+        let write = |mut delivery: Delivery| {
+            if delivery.state != DeliveryState::Waiting {
+                delivery.kills = 0;
+            }
+            Written::new(delivery)
+        };
+        let written: Vec<_> = deliveries.into_iter().map(write).collect();
+        let settle =
+            move |db: &_| lease::settle(db, &lease.person, &lease.token, &written, link.as_ref());
+        self.writer.write("settle", settle).await
+    }
+
+    async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {
+        let person = person.clone();
+        self.readers.read("link", move |db| rows::link(db, &person)).await
+    }
+
+    async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
+        let account = account.clone();
+        self.readers.read("owner", move |db| rows::owner(db, &account)).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let id = id.clone();
+        self.readers.read("delivery", move |db| rows::delivery(db, id.as_str())).await
+    }
+
+    async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError> {
+        let id = id.clone();
+        self.readers.read("event", move |db| list::event(db, id)).await
+    }
+
+    async fn deliveries(&self, filter: &Filter, most: usize) -> Result<Vec<Delivery>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read("deliveries", move |db| list::deliveries(db, &filter, most)).await
+    }
+
+    async fn replay(
+        &self,
+        ids: &[DeliveryId],
+        lane: Lane,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut replayed = 0;
+        for some in ids.chunks(REPLAYS_AT_ONCE) {
+            let some = some.to_vec();
+            let replay = move |db: &rusqlite::Connection| {
+                let mut replayed = 0;
+                for id in &some {
+                    replayed += u64::from(lease::replay(db, id.as_str(), lane, at)?);
+                }
+                Ok(replayed)
+            };
+            replayed += self.writer.write("replay", replay).await?;
+        }
+        Ok(replayed)
+    }
+
+    async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {
+        let now = self.clock.now();
+        Ok(self.budget(budget, |bucket| bucket.grant(rate, want, now)))
+    }
+
+    async fn pause(&self, budget: &str, pause: Duration) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.budget(budget, |bucket| bucket.pause(pause, now));
+        Ok(())
+    }
+
+    async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
+        let (scope, record) = (hold.scope.clone(), record::write(hold));
+        let hold = move |db: &rusqlite::Connection| {
+            let sql = "INSERT INTO hold (scope, record) VALUES (?1, ?2) \
+                       ON CONFLICT (scope) DO UPDATE SET record = excluded.record";
+            db.prepare_cached(sql)?.execute((scope, record))?;
+            Ok(())
+        };
+        self.writer.write("hold", hold).await
+    }
+
+    async fn release(&self, scope: &str) -> Result<bool, StoreError> {
+        let scope = scope.to_owned();
+        let release = move |db: &rusqlite::Connection| {
+            let sql = "DELETE FROM hold WHERE scope = ?1";
+            Ok(db.prepare_cached(sql)?.execute([scope])? > 0)
+        };
+        self.writer.write("release", release).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        self.readers.read("holds", list::holds).await
+    }
+
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        let now = self.clock.now();
+        self.readers.read("depth", move |db| list::depth(db, now)).await
+    }
+
+    async fn trim(&self, retention: Retention) -> Result<u64, StoreError> {
+        self.writer.write("trim", move |db| trim::trim(db, retention)).await
+    }
+
+    async fn epoch(&self) -> Result<String, StoreError> {
+        let sql = "SELECT value FROM meta WHERE name = 'epoch'";
+        self.readers.read("epoch", |db| Ok(db.query_row(sql, [], |row| row.get(0))?)).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let now = self.clock.now().to_string();
+        let written = now.clone();
+        let write = move |db: &rusqlite::Connection| {
+            let sql = "INSERT INTO meta (name, value) VALUES ('checked', ?1) \
+                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            db.execute(sql, [written])?;
+            let mode: String = db.pragma_query_one(None, "journal_mode")?;
+            Ok(mode)
+        };
+        let mode = self.writer.write("check", write).await?;
+        let sql = "SELECT value FROM meta WHERE name = 'checked' AND value = ?1";
+        let read = move |db: &rusqlite::Connection| {
+            let read: Option<String> = db.query_row(sql, [now], |row| row.get(0)).optional()?;
+            read.map(drop).ok_or_else(|| Stop::Other("what was written is not there".into()))
+        };
+        self.readers.read("check", read).await?;
+        let mut warnings = Vec::new();
+        if mode != "wal" {
+            warnings.push(format!(
+                "SQLite cannot use its write-ahead log here (it uses {mode}): put the file on a \
+                 local disk"
+            ));
+        }
+        if let Some(kind) = file::network(&self.path) {
+            warnings.push(format!(
+                "the database lies on a network file system ({kind}), where SQLite can lose or \
+                 damage data: put it on a local disk"
+            ));
+        }
+        Ok(warnings)
+    }
+}

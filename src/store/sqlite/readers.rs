@@ -1,0 +1,60 @@
+//! Connections that only read: a few, opened when they are needed. They never wait for the writer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{Stop, file};
+use crate::store::StoreError;
+
+/// So many read at once.
+const MOST: usize = 4;
+
+/// The connections.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    room: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Arc<Self> {
+        Arc::new(Self { path, idle: Mutex::default(), room: Semaphore::new(MOST) })
+    }
+
+    /// Reads, on a thread that may block. All of it sees the same moment.
+    pub(super) async fn read<T, W>(
+        self: &Arc<Self>,
+        doing: &'static str,
+        work: W,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
+    {
+        // The semaphore is never closed, so there is a permit in any case.
+        let _permit = self.room.acquire().await.ok();
+        let readers = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || readers.with_one(work));
+        let read = reading.await.unwrap_or_else(|e| Err(Stop::Other(e.into())));
+        read.map_err(|stop| stop.while_doing(doing))
+    }
+
+    fn with_one<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let db = taken.map_or_else(|| file::open_to_read(&self.path), Ok)?;
+        let read = db.unchecked_transaction().map_err(Stop::from).and_then(|moment| {
+            let read = work(&db)?;
+            moment.finish()?;
+            Ok(read)
+        });
+        // After an error of SQLite's own the connection is opened anew.
+        if !matches!(read, Err(Stop::Sqlite(_))) {
+            idle().push(db);
+        }
+        read
+    }
+}

@@ -1,0 +1,188 @@
+//! Rows: how a delivery, an event and a link are written and read, and a person's place in the
+//! queue.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::Stop;
+use crate::model::{
+    AccountId, Delivery, DeliveryState, EmployeeId, Event, Lane, Link, Person, SourceName,
+};
+use crate::store::{StoreError, record};
+
+/// A delivery with its stored form, which the caller makes, so that the writer only writes.
+pub(super) struct Written {
+    pub(super) delivery: Delivery,
+    record: String,
+}
+
+impl Written {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { record: record::write(&delivery), delivery }
+    }
+
+    pub(super) fn insert(&self, db: &Connection) -> Result<(), Stop> {
+        let sql = "INSERT INTO delivery (id, event, source, employee, kind, code, lane, state, \
+                   due, received, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let delivery = &self.delivery;
+        db.prepare_cached(sql)?.execute(params![
+            delivery.id.as_str(),
+            delivery.event.as_str(),
+            delivery.source.as_str(),
+            delivery.employee.as_ref().map(EmployeeId::as_str),
+            delivery.kind,
+            delivery.code,
+            lane(delivery.lane),
+            delivery.state.word(),
+            delivery.due.as_millisecond(),
+            delivery.received_at.as_millisecond(),
+            self.record,
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn update(&self, db: &Connection) -> Result<(), Stop> {
+        let sql = "UPDATE delivery SET code = ?2, lane = ?3, state = ?4, due = ?5, record = ?6 \
+                   WHERE id = ?1";
+        let delivery = &self.delivery;
+        db.prepare_cached(sql)?.execute(params![
+            delivery.id.as_str(),
+            delivery.code,
+            lane(delivery.lane),
+            delivery.state.word(),
+            delivery.due.as_millisecond(),
+            self.record,
+        ])?;
+        Ok(())
+    }
+}
+
+/// The stored word for a lane.
+pub(super) fn lane(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Live => "live",
+        Lane::Bulk => "bulk",
+    }
+}
+
+/// One delivery.
+pub(super) fn delivery(db: &Connection, id: &str) -> Result<Option<Delivery>, Stop> {
+    let mut find = db.prepare_cached("SELECT record FROM delivery WHERE id = ?1")?;
+    let record: Option<String> = find.query_row([id], |row| row.get(0)).optional()?;
+    Ok(record.map(|record| record::read("delivery", &record)).transpose()?)
+}
+
+/// What is stored of an event, beside its id and its raw body.
+#[derive(Serialize, Deserialize)]
+pub(super) struct EventRecord {
+    source: SourceName,
+    kind: String,
+    company: Option<String>,
+    employee: Option<EmployeeId>,
+    received_at: Timestamp,
+}
+
+impl EventRecord {
+    pub(super) fn write(event: &Event) -> String {
+        record::write(&Self {
+            source: event.source.clone(),
+            kind: event.kind.clone(),
+            company: event.company.clone(),
+            employee: event.employee.clone(),
+            received_at: event.received_at,
+        })
+    }
+
+    pub(super) fn read(id: crate::model::EventId, text: &str, raw: Vec<u8>) -> Result<Event, Stop> {
+        let Self { source, kind, company, employee, received_at } = record::read("event", text)?;
+        Ok(Event { id, source, kind, company, employee, received_at, raw: raw.into() })
+    }
+}
+
+/// A person from two columns, `source` and `employee`.
+pub(super) fn person(row: &Row<'_>) -> Result<Person, rusqlite::Error> {
+    Ok(Person {
+        source: SourceName::new(row.get::<_, String>(0)?),
+        employee: EmployeeId::new(row.get::<_, String>(1)?),
+    })
+}
+
+/// What is known of a person's account.
+pub(super) fn link(db: &Connection, person: &Person) -> Result<Option<Link>, Stop> {
+    let sql = "SELECT record FROM link WHERE source = ?1 AND employee = ?2";
+    let record: Option<String> =
+        db.prepare_cached(sql)?.query_row(keys(person), |row| row.get(0)).optional()?;
+    Ok(record.map(|record| record::read("link", &record)).transpose()?)
+}
+
+/// Whose account this is.
+pub(super) fn owner(db: &Connection, account: &AccountId) -> Result<Option<Person>, Stop> {
+    let sql = "SELECT source, employee FROM link WHERE account = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([account.as_str()], person).optional()?)
+}
+
+/// Writes a person's link, unless the account is another person's.
+pub(super) fn write_link(db: &Connection, person: &Person, link: &Link) -> Result<(), Stop> {
+    if let Some(account) = &link.account
+        && let Some(owner) = owner(db, account)?
+        && owner != *person
+    {
+        return Err(StoreError::AccountTaken(owner).into());
+    }
+    let sql = "INSERT INTO link (source, employee, account, record) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (source, employee) DO UPDATE \
+               SET account = excluded.account, record = excluded.record";
+    let (source, employee) = keys(person);
+    let account = link.account.as_ref().map(AccountId::as_str);
+    db.prepare_cached(sql)?.execute((source, employee, account, record::write(link)))?;
+    Ok(())
+}
+
+/// The two columns by which a person is found.
+pub(super) fn keys(person: &Person) -> (&str, &str) {
+    (person.source.as_str(), person.employee.as_str())
+}
+
+/// Puts a waiting delivery of a person in the queue.
+pub(super) fn enqueue(db: &Connection, delivery: &Delivery) -> Result<(), Stop> {
+    let Some(person) = delivery.person() else { return Ok(()) };
+    debug_assert_eq!(delivery.state, DeliveryState::Waiting);
+    let sql = match delivery.lane {
+        Lane::Live => {
+            "INSERT INTO person (source, employee, live_due) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (source, employee) DO UPDATE SET live_due = excluded.live_due \
+             WHERE live_due IS NULL OR live_due > excluded.live_due"
+        }
+        Lane::Bulk => {
+            "INSERT INTO person (source, employee, bulk_due) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (source, employee) DO UPDATE SET bulk_due = excluded.bulk_due \
+             WHERE bulk_due IS NULL OR bulk_due > excluded.bulk_due"
+        }
+    };
+    let (source, employee) = keys(&person);
+    db.prepare_cached(sql)?.execute((source, employee, delivery.due.as_millisecond()))?;
+    Ok(())
+}
+
+/// Ends a person's lease: back in the queue at the time of the first waiting delivery of each
+/// lane, or out of it when none is left.
+pub(super) fn requeue(db: &Connection, person: &Person) -> Result<(), Stop> {
+    let (source, employee) = keys(person);
+    let first = |lane| -> Result<Option<i64>, rusqlite::Error> {
+        let sql = "SELECT due FROM delivery WHERE source = ?1 AND employee = ?2 AND lane = ?3 \
+                   AND state = 'waiting' ORDER BY due LIMIT 1";
+        let mut find = db.prepare_cached(sql)?;
+        find.query_row((source, employee, lane), |row| row.get(0)).optional()
+    };
+    let (live, bulk) = (first("live")?, first("bulk")?);
+    if live.is_none() && bulk.is_none() {
+        let sql = "DELETE FROM person WHERE source = ?1 AND employee = ?2";
+        db.prepare_cached(sql)?.execute((source, employee))?;
+    } else {
+        let sql = "UPDATE person SET live_due = ?3, bulk_due = ?4, lease = NULL, \
+                   lease_until = NULL, held = NULL WHERE source = ?1 AND employee = ?2";
+        db.prepare_cached(sql)?.execute((source, employee, live, bulk))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The one writer: a thread that takes whatever waits and commits it as one transaction, so that
+//! many concurrent callers share one write to the disk.
+//!
+//! A caller has its answer only after the commit. Each piece of work runs in a savepoint: one that
+//! is refused leaves no trace and does not spoil the others. When the commit fails, everyone in it
+//! is told, nothing is changed, and the next one is tried afresh: a full disk or a locked file is
+//! over when its cause is.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Stop;
+use crate::store::StoreError;
+
+/// So many pieces of work may wait; further callers wait to hand theirs in.
+const WAITING: usize = 1024;
+/// So many are committed together at most.
+const TOGETHER: usize = 256;
+
+/// The writer's thread; it ends when this is dropped, after what was handed in.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection) -> io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(WAITING);
+        let thread = Builder::new().name("sqlite writer".into()).spawn(move || serve(&db, jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Does the work in the next transaction; it is on the disk when this returns. Once handed in
+    /// it is done even if the caller goes away.
+    pub(super) async fn write<T, W>(&self, doing: &'static str, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
+    {
+        let gone = || Stop::Other("the writer has stopped: restart this program".into());
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Task { work: Some(work), outcome: None, reply });
+        let queue = self.queue.as_ref().ok_or_else(|| gone().while_doing(doing))?;
+        queue.send(job).await.map_err(|_| gone().while_doing(doing))?;
+        answer.await.unwrap_or_else(|_| Err(gone())).map_err(|stop| stop.while_doing(doing))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One piece of work, whatever it gives back.
+trait Job: Send {
+    /// Does it; says whether what it wrote shall stay.
+    fn run(&mut self, db: &Connection) -> bool;
+    /// Tells the caller.
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
+}
+
+struct Task<T, W> {
+    work: Option<W>,
+    outcome: Option<Result<T, Stop>>,
+    reply: oneshot::Sender<Result<T, Stop>>,
+}
+
+impl<T, W> Job for Task<T, W>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> Result<T, Stop> + Send,
+{
+    fn run(&mut self, db: &Connection) -> bool {
+        self.outcome = self.work.take().map(|work| work(db));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
+        let answer = match (self.outcome, committed) {
+            (Some(Err(stop)), _) => Err(stop),
+            (_, Err(error)) => Err(Stop::Other(Box::new(error))),
+            (Some(done), Ok(())) => done,
+            // Nothing is committed before everything has run.
+            (None, Ok(())) => Err(Stop::Other("it was not run".into())),
+        };
+        // Nobody may be waiting any more.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn serve(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    let mut jobs = Vec::with_capacity(TOGETHER);
+    while queue.blocking_recv_many(&mut jobs, TOGETHER) > 0 {
+        let committed = commit(db, &mut jobs).map_err(Arc::new);
+        if committed.is_err() && !db.is_autocommit() {
+            // Should this fail too, the next BEGIN says so to its callers.
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        for job in jobs.drain(..) {
+            job.answer(committed.clone());
+        }
+    }
+}
+
+fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+    let say = |command: &str| db.prepare_cached(command)?.execute([]);
+    say("BEGIN IMMEDIATE")?;
+    for job in jobs {
+        say("SAVEPOINT job")?;
+        if !job.run(db) {
+            // After some errors (a full disk) SQLite has rolled everything back by itself; then
+            // this fails, and with it the whole transaction, as it must.
+            say("ROLLBACK TO job")?;
+        }
+        say("RELEASE job")?;
+    }
+    say("COMMIT")?;
+    Ok(())
+}
