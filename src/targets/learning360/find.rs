@@ -6,25 +6,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::client::{Client, Turn};
+use super::lists::{Lists, OneOf};
 use super::wire::{self, Mapping, OWNER, User, UserRole};
 use crate::model::{Account, AccountId, AccountStatus, Field};
 use crate::targets::{Candidate, FoundBy, Probe, TargetError};
-
-/// How many values one filter may hold. 360Learning documents no limit; this one is our assumption.
-const VALUES: usize = 50;
-
-/// A refused filter is halved, but never below this: by then it is not its length.
-const FEWEST_VALUES: usize = 10;
-
-/// How long the values of one filter may be together, in bytes, before they are escaped: escaped
-/// and with their names they stay below the 8 KiB that servers take for a first line.
-const VALUE_BYTES: usize = 2000;
 
 /// How many calls for single accounts are under way at once.
 const AT_ONCE: usize = 8;
@@ -33,24 +22,13 @@ const AT_ONCE: usize = 8;
 pub(super) struct Finder {
     client: Arc<Client>,
     protected: HashSet<String>,
-    /// How many values one filter holds; learned, should the far end take fewer.
-    values: AtomicUsize,
-}
-
-/// A filter for one of several values.
-#[derive(Clone, Copy)]
-struct OneOf<'a> {
-    endpoint: &'static str,
-    /// Filters that apply as well: `("type[eq]", "user")`.
-    also: &'a [(&'a str, &'a str)],
-    /// `mail`.
-    field: &'a str,
+    lists: Lists,
 }
 
 impl Finder {
     pub fn new(client: Arc<Client>, protected: &[String]) -> Self {
         let protected = protected.iter().map(|entry| fold(entry.trim())).collect();
-        Self { client, protected, values: AtomicUsize::new(VALUES) }
+        Self { lists: Lists::new(Arc::clone(&client)), client, protected }
     }
 
     /// Every account that could be each person's, surest first.
@@ -64,7 +42,7 @@ impl Finder {
         let mappings = OneOf { endpoint: "GET /external-ids", also: &ours, field: "value" };
         let ids: BTreeSet<&str> = probes.iter().filter_map(|p| p.external_id.as_deref()).collect();
         let (mappings, by_mail, by_name) = tokio::try_join!(
-            self.one_of::<Mapping>(mappings, ids.into_iter().collect(), turn),
+            self.lists.one_of::<Mapping>(mappings, ids.into_iter().collect(), turn),
             self.logins("mail", Field::Email, probes.iter().map(|p| p.email.as_deref()), turn),
             self.logins(
                 "username",
@@ -169,7 +147,7 @@ impl Finder {
         let ask = |also, forms: BTreeSet<String>| async move {
             let filter = OneOf { endpoint: "GET /users", also, field: filter };
             let values = forms.iter().map(String::as_str).collect();
-            let users = self.one_of::<User>(filter, values, turn).await?;
+            let users = self.lists.one_of::<User>(filter, values, turn).await?;
             users.into_iter().map(Account::try_from).collect::<Result<Vec<_>, _>>()
         };
         let mut accounts = ask(&[], forms.clone()).await?;
@@ -182,47 +160,6 @@ impl Finder {
             accounts.extend(ask(&[("status[eq]", "deleted")], forms).await?);
         }
         Ok(accounts)
-    }
-
-    /// A list filtered for one of these values, in as few calls as the far end takes.
-    async fn one_of<T: DeserializeOwned>(
-        &self,
-        filter: OneOf<'_>,
-        values: Vec<&str>,
-        turn: Turn,
-    ) -> Result<Vec<T>, TargetError> {
-        let mut rows = Vec::new();
-        let mut rest = values.as_slice();
-        while !rest.is_empty() {
-            let most = self.values.load(Ordering::Relaxed);
-            let mut bytes = 0;
-            let fit = rest.iter().take(most).take_while(|value| {
-                bytes += value.len();
-                bytes <= VALUE_BYTES
-            });
-            let (now, later) = rest.split_at(fit.count().max(1));
-            let mut call = self.client.call(filter.endpoint, &[])?;
-            for (name, value) in filter.also {
-                call = call.with(name, value);
-            }
-            // The index in the brackets is optional. Written out it would be wrong: common parsers
-            // stop taking a list for a list above index 20.
-            let name = format!("{}[in][]", filter.field);
-            for value in now {
-                call = call.with(&name, value);
-            }
-            match self.client.list(call, turn).await {
-                Ok(page) => rows.extend::<Vec<T>>(page),
-                Err(TargetError::Refused { .. }) if now.len() > FEWEST_VALUES => {
-                    let fewer = now.len().div_ceil(2).max(FEWEST_VALUES);
-                    self.values.fetch_min(fewer, Ordering::Relaxed);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            rest = later;
-        }
-        Ok(rows)
     }
 
     /// Reads the accounts that were found by their id only.
@@ -264,7 +201,7 @@ impl Finder {
             .collect();
         let ours = [("platform[eq]", platform), ("type[eq]", "user")];
         let filter = OneOf { endpoint: "GET /external-ids", also: &ours, field: "targetId" };
-        let rows = self.one_of::<Mapping>(filter, ids.into_iter().collect(), turn).await?;
+        let rows = self.lists.one_of::<Mapping>(filter, ids.into_iter().collect(), turn).await?;
         claims.extend(
             rows.into_iter()
                 .filter(|row| is_ours(row, platform))

@@ -10,6 +10,7 @@ mod client;
 mod codes;
 mod find;
 mod kept;
+mod lists;
 mod road;
 mod token;
 mod wire;

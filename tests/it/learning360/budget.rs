@@ -1,0 +1,94 @@
+//! A store that keeps nothing but budgets: it grants at once and remembers what was taken.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use instep::model::{
+    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+};
+use instep::store::{
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
+    Store, StoreError,
+};
+use jiff::Timestamp;
+
+/// What was taken from each budget, and for how long each was paused.
+#[derive(Default)]
+pub struct Budgets {
+    pub taken: Mutex<BTreeMap<String, u32>>,
+    pub pauses: Mutex<Vec<(String, Duration)>>,
+}
+
+fn no<T>(doing: &'static str) -> Result<T, StoreError> {
+    Err(StoreError::Unavailable { doing, source: "this store only keeps budgets".into() })
+}
+
+#[async_trait]
+impl Store for Budgets {
+    async fn grant(&self, budget: &str, _: Rate, want: u32) -> Result<Grant, StoreError> {
+        *self.taken.lock().unwrap().entry(budget.into()).or_default() += want;
+        Ok(Grant::Calls(want))
+    }
+
+    async fn pause(&self, budget: &str, pause: Duration) -> Result<(), StoreError> {
+        self.pauses.lock().unwrap().push((budget.into(), pause));
+        Ok(())
+    }
+
+    async fn accept(&self, _: Arrival) -> Result<Accepted, StoreError> {
+        no("accept")
+    }
+    async fn lease(&self, _: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
+        no("lease")
+    }
+    async fn due(&self, _: &SourceName, _: usize) -> Result<Due, StoreError> {
+        no("due")
+    }
+    async fn save_link(&self, _: &Lease, _: &Link) -> Result<(), StoreError> {
+        no("save_link")
+    }
+    async fn settle(&self, _: Lease, _: Vec<Delivery>, _: Option<Link>) -> Result<(), StoreError> {
+        no("settle")
+    }
+    async fn link(&self, _: &Person) -> Result<Option<Link>, StoreError> {
+        no("link")
+    }
+    async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> {
+        no("owner")
+    }
+    async fn delivery(&self, _: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        no("delivery")
+    }
+    async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> {
+        no("event")
+    }
+    async fn deliveries(&self, _: &Filter, _: usize) -> Result<Vec<Delivery>, StoreError> {
+        no("deliveries")
+    }
+    async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> {
+        no("replay")
+    }
+    async fn hold(&self, _: &Hold) -> Result<(), StoreError> {
+        no("hold")
+    }
+    async fn release(&self, _: &str) -> Result<bool, StoreError> {
+        no("release")
+    }
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        no("holds")
+    }
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        no("depth")
+    }
+    async fn trim(&self, _: Retention) -> Result<u64, StoreError> {
+        no("trim")
+    }
+    async fn epoch(&self) -> Result<String, StoreError> {
+        no("epoch")
+    }
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        no("check")
+    }
+}
