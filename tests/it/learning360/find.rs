@@ -184,6 +184,18 @@ async fn says_whom_an_account_is_claimed_by() {
 }
 
 #[tokio::test]
+async fn the_own_external_id_is_no_other_claim_even_when_it_appears_late() {
+    let far_end = FarEnd::start().await;
+    far_end.company().users = vec![user(1, "active", "a@x.test")];
+    far_end.company().external_ids = vec![mapping(1, "101")];
+    far_end.can("GET /external-ids", Canned::Say(200, "application/json", "[]".into()));
+    let probe = Probe { external_id: Some("101".into()), ..by_mail("a@x.test") };
+    let found = find(&far_end.target(), &[probe]).await;
+    assert_eq!(ways(&found[0]), [(id(1), FoundBy::Email)]);
+    assert_eq!(found[0][0].claimed_by, None);
+}
+
+#[tokio::test]
 async fn owners_and_listed_accounts_are_protected() {
     let far_end = FarEnd::start().await;
     {
@@ -213,6 +225,8 @@ async fn owners_and_listed_accounts_are_protected() {
             None,
         ]
     );
+    // Who is protected anyway is not asked about.
+    assert_eq!(far_end.lines().iter().filter(|line| line.ends_with("/roles")).count(), 2);
 }
 
 #[tokio::test]
