@@ -1,7 +1,6 @@
 //! Ways to everything outside: the store, the sources, the target; and a try of each.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
 use crate::store::budget::Budget;
 use crate::store::redis::RedisStore;
-use crate::store::sqlite::{ServingLock, SqliteStore};
+use crate::store::sqlite::SqliteStore;
 use crate::store::{Rate, Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
@@ -25,28 +24,34 @@ use crate::targets::learning360::Learning360;
 /// How long a try may take.
 const TRY: Duration = Duration::from_secs(60);
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve from: of a SQLite file, one process at a time; a Redis is shared.
+    Serving,
+    /// To look and to replay, beside the process that serves.
+    Looking,
+}
+
 /// Opens the store that the configuration names.
 ///
 /// # Errors
-/// When it cannot be reached or is not of a form that this program knows.
+/// When it cannot be reached, is not of a form that this program knows, or is served from already.
 pub async fn open_store(
     settings: &StoreSettings,
+    purpose: Purpose,
     clock: &Clock,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let url = settings.url.expose_secret();
-    Ok(match url.strip_prefix("sqlite:") {
-        Some(path) => Arc::new(SqliteStore::open(Path::new(path), clock.clone())?),
-        None => Arc::new(RedisStore::connect(url, &settings.namespace, clock.clone()).await?),
-    })
-}
-
-/// Makes sure that no other process serves the same SQLite file; a Redis can be shared.
-///
-/// # Errors
-/// When another process serves it.
-pub fn lock_store(settings: &StoreSettings) -> Result<Option<ServingLock>, StoreError> {
-    let url = settings.url.expose_secret();
-    url.strip_prefix("sqlite:").map(|path| ServingLock::take(Path::new(path))).transpose()
+    let Some(path) = SqliteStore::parse_url(url) else {
+        let store = RedisStore::connect(url, &settings.namespace, clock.clone()).await?;
+        return Ok(Arc::new(store));
+    };
+    let store = SqliteStore::open(&path, clock.clone())?;
+    if purpose == Purpose::Serving {
+        store.lock_for_serving()?;
+    }
+    Ok(Arc::new(store))
 }
 
 /// Compiles the rules.
@@ -130,7 +135,7 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
     let mut tell = |part: &str, failed: bool, message: String| {
         findings.push(Finding { part: part.to_owned(), failed, message });
     };
-    let store = match open_store(&settings.store, clock).await {
+    let store = match open_store(&settings.store, Purpose::Looking, clock).await {
         Ok(store) => store,
         Err(error) => {
             tell("store", true, chain(&error));

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use connect::{Finding, compile, hibob, learning360, lock_store, open_store, sources, try_connections};
+pub use connect::{Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections};
 
 use crate::clock::Clock;
 use crate::config::Settings;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::app;
+use crate::app::{self, Purpose};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::model::SourceName;
@@ -128,7 +128,7 @@ async fn with_store(
 ) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(config) else { return Ok(ExitCode::from(USAGE)) };
     let clock = Clock::system();
-    let store = app::open_store(&loaded.settings.store, &clock).await?;
+    let store = app::open_store(&loaded.settings.store, Purpose::Looking, &clock).await?;
     command(loaded, store, clock).await
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, Instep, Roles};
+use crate::app::{self, Instep, Purpose, Roles};
 use crate::clock::Clock;
 use crate::telemetry::{self, LogForm};
 
@@ -50,8 +50,7 @@ pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
         worker: has(Role::Worker),
         scheduler: has(Role::Scheduler),
     };
-    let _alone = app::lock_store(&settings.store)?;
-    let store = app::open_store(&settings.store, &clock).await.context("the store")?;
+    let store = app::open_store(&settings.store, Purpose::Serving, &clock).await.context("the store")?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
         .await
