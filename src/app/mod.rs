@@ -212,8 +212,7 @@ async fn reconcile_until_done(worker: &Worker, occasion: &str, stop: &Cancellati
                 return;
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(source = %name, error, "not everyone is queued yet");
+                tracing::warn!(source = %name, %error, "not everyone is queued yet");
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(Duration::from_secs(5)) => {}

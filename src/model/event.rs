@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, EmployeeId, EventId, Lane, SourceName};
+use super::{Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Lane, SourceName};
 
 /// One event as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,4 +43,40 @@ pub struct Arrival {
     pub fate: Fate,
     /// The id that its delivery will bear, should it be the first of its kind.
     pub delivery: DeliveryId,
+}
+
+impl Arrival {
+    /// The delivery that carries the event, as it is at first. An event that names nobody could
+    /// never be leased, so it is ignored whatever its fate.
+    pub fn first_delivery(&self) -> Delivery {
+        let event = &self.event;
+        let (state, lane, reason) = match (&self.fate, &event.employee) {
+            (Fate::Deliver(lane), Some(_)) => (DeliveryState::Waiting, *lane, None),
+            (Fate::Deliver(lane), None) => {
+                (DeliveryState::Ignored, *lane, Some("the event names nobody".to_owned()))
+            }
+            (Fate::Ignore(reason), _) => {
+                (DeliveryState::Ignored, Lane::Live, Some(reason.clone()))
+            }
+        };
+        Delivery {
+            id: self.delivery.clone(),
+            event: event.id.clone(),
+            source: event.source.clone(),
+            employee: event.employee.clone(),
+            kind: event.kind.clone(),
+            lane,
+            received_at: event.received_at,
+            state,
+            due: event.received_at,
+            attempts: 0,
+            looks: 0,
+            absences: 0,
+            kills: 0,
+            replays: 0,
+            reason,
+            code: None,
+            history: Vec::new(),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::Stop;
 use super::rows::{EventRecord, Written, enqueue};
-use crate::model::{Arrival, Delivery, DeliveryId, DeliveryState, EventId, Fate, Lane};
+use crate::model::{Arrival, DeliveryId, DeliveryState, EventId};
 use crate::store::Accepted;
 
 /// An arrival, ready to be written.
@@ -18,35 +18,10 @@ pub(super) struct Ready {
 impl Ready {
     /// Does what needs no database.
     pub(super) fn new(arrival: Arrival) -> Self {
-        let Arrival { event, fate, delivery } = arrival;
+        let delivery = Written::new(arrival.first_delivery());
+        let event = arrival.event;
         let record = EventRecord::write(&event);
-        let (state, lane, reason) = match (fate, &event.employee) {
-            (Fate::Deliver(lane), Some(_)) => (DeliveryState::Waiting, lane, None),
-            // Nobody could lease it: it would wait for ever.
-            (Fate::Deliver(lane), None) => {
-                (DeliveryState::Ignored, lane, Some("it names no employee".into()))
-            }
-            (Fate::Ignore(reason), _) => (DeliveryState::Ignored, Lane::Live, Some(reason)),
-        };
-        let delivery = Delivery {
-            id: delivery,
-            event: event.id.clone(),
-            source: event.source,
-            employee: event.employee,
-            kind: event.kind,
-            lane,
-            received_at: event.received_at,
-            state,
-            due: event.received_at,
-            attempts: 0,
-            looks: 0,
-            kills: 0,
-            replays: 0,
-            reason,
-            code: None,
-            history: Vec::new(),
-        };
-        Self { event: event.id, record, raw: event.raw, delivery: Written::new(delivery) }
+        Self { event: event.id, record, raw: event.raw, delivery }
     }
 
     /// Writes it, or counts the repeat.

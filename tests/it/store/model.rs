@@ -273,6 +273,7 @@ impl Walk {
             due: arrival.event.received_at,
             attempts: 0,
             looks: 0,
+            absences: 0,
             kills: 0,
             replays: 0,
             reason,

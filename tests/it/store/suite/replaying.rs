@@ -37,6 +37,7 @@ pub async fn a_replay_starts_afresh_and_keeps_the_history(on: Fixture) {
         due: on.clock.now(),
         attempts: 0,
         looks: 0,
+        absences: 0,
         kills: 0,
         replays: 1,
         // They told why it was dead; it is not any more.
