@@ -1,1 +1,159 @@
-//! To be written.
+//! What comes in by HTTP. It takes in and looks; it never changes a target.
+//!
+//! - [`webhooks`]: `POST /webhooks/{source}`: raw bytes, verified, stored durably, then 200.
+//! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
+//! - [`metrics`]: `/metrics`, for Prometheus.
+//! - [`error`]: the one file with status codes.
+//! - [`server`]: the accept loop, with a limit on everything a stranger can make us hold.
+//!
+//! Names model, sources (to verify), store and clock; not targets, not worker.
+
+pub mod error;
+pub mod health;
+pub mod metrics;
+pub mod server;
+pub mod webhooks;
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::model::SourceName;
+use crate::sources::hibob::webhook::Verifier;
+use crate::store::Store;
+
+pub use server::serve;
+
+/// How much a stranger can make us hold, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body of a webhook, in bytes; more is answered 413.
+    pub body: usize,
+    /// Webhooks that one source may send in a second, twice as many in a burst; more is answered
+    /// 429. Zero counts as one.
+    pub webhooks_per_second: u32,
+    /// Connections open at once; further ones wait in the listener's backlog.
+    pub connections: usize,
+    /// All webhooks that are under way together hold at most so many bytes; more is answered 503.
+    /// Each counts as [`webhooks::SHARE`] at least.
+    pub room: usize,
+    /// How long a request's head may take, and how long a connection may stay idle.
+    pub head_time: Duration,
+    /// How long a body may take; longer is answered 408.
+    pub body_time: Duration,
+    /// How long the store may take for one webhook; longer is answered 503. `HiBob` waits 10 s.
+    pub store_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 1024 * 1024,
+            webhooks_per_second: 500,
+            connections: 1024,
+            room: 16 * 1024 * 1024,
+            head_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(10),
+            store_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Where one source's webhooks come in.
+struct Door {
+    source: SourceName,
+    company: Option<String>,
+    verifier: Verifier,
+    rate: DefaultDirectRateLimiter,
+    wake: Arc<Notify>,
+}
+
+/// What the handlers share. Built with [`HttpState::new`] and [`HttpState::source`].
+pub struct HttpState {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    limits: Limits,
+    doors: HashMap<String, Door>,
+    room: Arc<Semaphore>,
+    health: health::Health,
+    recorder: PrometheusHandle,
+}
+
+impl HttpState {
+    /// Without any source yet. `recorder` is what `/metrics` renders; once `shutdown` is cancelled
+    /// `/health/ready` says so.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        recorder: PrometheusHandle,
+        shutdown: CancellationToken,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            health: health::Health::new(Arc::clone(&store), shutdown),
+            room: Arc::new(Semaphore::new(limits.room.min(Semaphore::MAX_PERMITS))),
+            doors: HashMap::new(),
+            store,
+            clock,
+            limits,
+            recorder,
+        }
+    }
+
+    /// Opens `/webhooks/{name}`. Any of the `secrets` may have signed. Events of another company
+    /// than `company` are kept and ignored. `wake` is notified when there is new work to lease.
+    #[must_use]
+    pub fn source(
+        mut self,
+        name: &SourceName,
+        secrets: &[SecretString],
+        company: Option<&str>,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let rate = NonZeroU32::new(self.limits.webhooks_per_second).unwrap_or(NonZeroU32::MIN);
+        let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+        let door = Door {
+            source: name.clone(),
+            company: company.map(str::to_owned),
+            verifier: Verifier::new(secrets),
+            rate: RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)),
+            wake,
+        };
+        self.doors.insert(name.as_str().to_owned(), door);
+        self
+    }
+}
+
+/// Everything that is answered by HTTP.
+pub fn router(state: HttpState) -> Router {
+    Router::new()
+        .route("/", get(about))
+        .route("/webhooks/{source}", post(webhooks::receive))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::render))
+        .with_state(Arc::new(state))
+}
+
+/// `GET /`: what this is, for whoever finds the port.
+async fn about() -> &'static str {
+    concat!(
+        "Instep ",
+        env!("CARGO_PKG_VERSION"),
+        ": keeps a Learning Management System in step with HR.\n\n",
+        "POST /webhooks/{source}   webhooks of a configured source\n",
+        "GET  /health/live         does the process answer\n",
+        "GET  /health/ready        can it take webhooks in\n",
+        "GET  /metrics             numbers for Prometheus\n",
+    )
+}
