@@ -1,0 +1,141 @@
+//! A real store that can be made ill: down, or taking its time over an accept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use instep::model::{
+    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+};
+use instep::store::{
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
+    Store, StoreError,
+};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+/// The store and its illnesses.
+pub struct Sick {
+    well: Arc<dyn Store>,
+    down: AtomicBool,
+    slow: AtomicBool,
+    /// Accepts that wait to be let through.
+    pub waiting: AtomicUsize,
+    gate: Semaphore,
+}
+
+impl Sick {
+    /// Well for now.
+    pub fn new(well: Arc<dyn Store>) -> Self {
+        Self {
+            well,
+            down: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+        }
+    }
+
+    /// From now on nothing works, or all does.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on an accept waits until [`Sick::let_through`].
+    pub fn set_slow(&self) {
+        self.slow.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets so many slow accepts through.
+    pub fn let_through(&self, accepts: usize) {
+        self.gate.add_permits(accepts);
+    }
+
+    fn up(&self, doing: &'static str) -> Result<&dyn Store, StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            let source = "the disk is full".into();
+            return Err(StoreError::Unavailable { doing, source });
+        }
+        Ok(self.well.as_ref())
+    }
+}
+
+#[async_trait]
+impl Store for Sick {
+    async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
+        let well = self.up("accept")?;
+        if self.slow.load(Ordering::SeqCst) {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.expect("never closed").forget();
+        }
+        well.accept(arrival).await
+    }
+    async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
+        self.up("lease")?.lease(request).await
+    }
+    async fn due(&self, source: &SourceName, most: usize) -> Result<Due, StoreError> {
+        self.up("due")?.due(source, most).await
+    }
+    async fn save_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError> {
+        self.up("save_link")?.save_link(lease, link).await
+    }
+    async fn settle(
+        &self,
+        lease: Lease,
+        deliveries: Vec<Delivery>,
+        link: Option<Link>,
+    ) -> Result<(), StoreError> {
+        self.up("settle")?.settle(lease, deliveries, link).await
+    }
+    async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {
+        self.up("link")?.link(person).await
+    }
+    async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
+        self.up("owner")?.owner(account).await
+    }
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.up("delivery")?.delivery(id).await
+    }
+    async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError> {
+        self.up("event")?.event(id).await
+    }
+    async fn deliveries(&self, filter: &Filter, most: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.up("deliveries")?.deliveries(filter, most).await
+    }
+    async fn replay(
+        &self,
+        ids: &[DeliveryId],
+        lane: Lane,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.up("replay")?.replay(ids, lane, at).await
+    }
+    async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {
+        self.up("grant")?.grant(budget, rate, want).await
+    }
+    async fn pause(&self, budget: &str, pause: Duration) -> Result<(), StoreError> {
+        self.up("pause")?.pause(budget, pause).await
+    }
+    async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
+        self.up("hold")?.hold(hold).await
+    }
+    async fn release(&self, scope: &str) -> Result<bool, StoreError> {
+        self.up("release")?.release(scope).await
+    }
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        self.up("holds")?.holds().await
+    }
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        self.up("depth")?.depth().await
+    }
+    async fn trim(&self, retention: Retention) -> Result<u64, StoreError> {
+        self.up("trim")?.trim(retention).await
+    }
+    async fn epoch(&self) -> Result<String, StoreError> {
+        self.up("epoch")?.epoch().await
+    }
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.up("check")?.check().await
+    }
+}
