@@ -1,5 +1,6 @@
 //! The one place where everything is put together.
 
+mod comparison;
 mod connect;
 
 use std::sync::Arc;
@@ -10,21 +11,26 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use connect::{Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections};
+pub use comparison::{Comparison, compare};
+pub use connect::{
+    Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections,
+};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::http::{self, HttpState, Limits};
 use crate::model::{GroupId, SourceName};
 use crate::provisioning::planning::Policy;
-use crate::provisioning::rules::RuleProblem;
+pub use crate::provisioning::rules::RuleProblem;
 use crate::reconcile;
+pub use crate::reconcile::everyone as queue_everyone;
 use crate::schedule::{Duty, Scheduler};
 use crate::sources::SourceError;
 use crate::store::Store;
 use crate::targets::TargetError;
 use crate::telemetry;
-use crate::worker::{FarEnd, Scope, Settled, Stop, TargetSide, Worker};
+pub use crate::worker::Settled;
+use crate::worker::{FarEnd, Scope, Stop, TargetSide, Worker};
 
 /// How many settled attempts a slow listener may lag behind before it misses some.
 const TOLD: usize = 4096;

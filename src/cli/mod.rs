@@ -19,11 +19,10 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{self, Purpose};
+use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::model::SourceName;
-use crate::provisioning::rules::RuleProblem;
 use crate::store::Store;
 
 /// The command or the configuration is wrong.
@@ -102,10 +101,12 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Check(args) => check(config, &args).await,
         Command::Serve(args) => serve::run(args, config).await,
-        Command::Sync(args) => with_store(config, async |loaded, store, clock| {
-            sync::run(args, &loaded.settings, &store, &clock).await
-        })
-        .await,
+        Command::Sync(args) => {
+            with_store(config, async |loaded, store, clock| {
+                sync::run(args, &loaded.settings, &store, &clock).await
+            })
+            .await
+        }
         Command::Deliveries(args) => {
             with_store(config, async |_, store, clock| deliveries::run(args, store, &clock).await)
                 .await
@@ -151,7 +152,8 @@ fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
     let rules = &loaded.settings.rules;
     let Err(problems) = app::compile(rules) else { return Vec::new() };
     let place = |RuleProblem { key, range, message }: RuleProblem| {
-        let mut expressions = [&rules.in_scope, &rules.active].into_iter().chain(rules.fields.values());
+        let mut expressions =
+            [&rules.in_scope, &rules.active].into_iter().chain(rules.fields.values());
         match expressions.find(|expression| expression.key == key) {
             Some(expression) => {
                 let range = range.unwrap_or(0..expression.text.len());

@@ -50,7 +50,8 @@ pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
         worker: has(Role::Worker),
         scheduler: has(Role::Scheduler),
     };
-    let store = app::open_store(&settings.store, Purpose::Serving, &clock).await.context("the store")?;
+    let store =
+        app::open_store(&settings.store, Purpose::Serving, &clock).await.context("the store")?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
         .await

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::reconcile;
 use crate::store::Store;
 
 /// What `instep sync` takes.
@@ -35,7 +34,7 @@ pub async fn run(
             continue;
         }
         found = true;
-        let queued = reconcile::everyone(&name, &source, store, clock, &occasion).await?;
+        let queued = app::queue_everyone(&name, &source, store, clock, &occasion).await?;
         println!("{name}: {queued} people queued; `instep deliveries` shows how they fare");
     }
     if !found {

@@ -1,0 +1,160 @@
+//! `instep demo`: a whole company at work on this machine, with nothing set up.
+//!
+//! A sandbox HiBob and a sandbox 360Learning on loopback, the real Instep between them, and a life
+//! that goes on. In the end HR and the LMS are compared person by person.
+
+mod view;
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use self::view::View;
+use crate::app::{self, Instep, Purpose, Roles, Settled, compare};
+use crate::clock::{Clock, Deadline};
+use crate::config::{self, Settings};
+use crate::sandbox::{Life, Options, Sandbox};
+use crate::telemetry;
+
+/// What `instep demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// How many people work there.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    people: u32,
+    /// How many events a minute.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    rate: u32,
+    /// The same company and the same story again.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Stop by itself after so many seconds.
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// A Redis instead of a temporary SQLite file: redis://127.0.0.1:6379
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+}
+
+/// How long the end waits for HR and LMS to be in step. A change that HiBob shows late is found by
+/// a second look.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+/// How often the end looks whether they are.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs the demo until Ctrl-C or for the given time.
+///
+/// # Errors
+/// When the sandbox, the store or an address cannot be set up.
+pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    // The view is all that is shown, unless somebody asks for logs.
+    if std::env::var_os("INSTEP_LOG").is_some() {
+        telemetry::logs(telemetry::LogForm::Text)?;
+    }
+    let clock = Clock::system();
+    let folder = tempfile::Builder::new().prefix("instep-demo-").tempdir()?;
+    let options = Options {
+        people: usize::try_from(args.people)?,
+        seed: args.seed,
+        in_step: true,
+        platform: Some("instep-bob".to_owned()),
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options, clock.clone()).await.context("the sandbox")?;
+    let settings = settings(&sandbox, folder.path(), args.store.as_deref())?;
+    let rules = app::compile(&settings.rules).map_err(|_| anyhow!("the demo's own rules"))?;
+    let store = app::open_store(&settings.store, Purpose::Serving, &clock)
+        .await
+        .context("the store: see --store")?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
+    let instep = Instep::build(settings, store, clock.clone())?;
+    let mut view = View::new(std::io::stdout().is_terminal(), clock);
+    view.welcome(&sandbox, address, &args);
+    let mut told = instep.listen();
+    let stop = CancellationToken::new();
+    super::serve::stop_on_signal(stop.clone())?;
+    let serving = CancellationToken::new();
+    let served = tokio::spawn(instep.serve(listener, Roles::ALL, serving.clone()));
+
+    live(&args, &sandbox, &mut view, &mut told, &stop).await;
+
+    view.ending();
+    let judge = || compare(&sandbox.people(), &sandbox.accounts(), &rules);
+    let deadline = Deadline::after(CATCH_UP);
+    while (sandbox.webhooks().waiting > 0 || !judge().in_step()) && !deadline.left().is_zero() {
+        catch_up(&mut view, &mut told, LOOK).await;
+    }
+    serving.cancel();
+    served.await??;
+    catch_up(&mut view, &mut told, Duration::ZERO).await;
+    let comparison = judge();
+    view.summary(&comparison, sandbox.webhooks().acknowledged, sandbox.writes());
+    sandbox.stop().await;
+    Ok(if comparison.in_step() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lets the company live, and shows what comes of it, until the time is up or somebody stops it.
+async fn live(
+    args: &DemoArgs,
+    sandbox: &Sandbox,
+    view: &mut View,
+    told: &mut broadcast::Receiver<Settled>,
+    stop: &CancellationToken,
+) {
+    let mut life = Life::new(args.seed);
+    let mut next = tokio::time::interval(Duration::from_secs(60) / args.rate);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = async {
+        match args.seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = &mut end => return,
+            _ = next.tick() => {
+                let (deed, changed) = sandbox.live(&mut life);
+                view.deed(changed.id, deed.what);
+            }
+            settled = told.recv() => view.told(settled, sandbox),
+        }
+    }
+}
+
+/// Shows what was settled in so much time.
+async fn catch_up(view: &mut View, told: &mut broadcast::Receiver<Settled>, time: Duration) {
+    let all = async {
+        while let Ok(settled) = told.recv().await {
+            view.settled(&settled);
+        }
+    };
+    let _ = tokio::time::timeout(time, all).await;
+}
+
+/// The sandbox's own configuration, with the demo's store.
+fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow::Result<Settings> {
+    let path = folder.join("instep.toml");
+    let loaded = config::parse(&path, &sandbox.config_toml(), &|_| None).map_err(|failed| {
+        anyhow!("{}", config::show(&path, failed.text.as_deref(), &failed.problems, false))
+    })?;
+    let mut settings = loaded.settings;
+    let file = || format!("sqlite:{}", folder.join("instep.db").display());
+    settings.store.url = store.map_or_else(file, str::to_owned).into();
+    // A company of its own each time, and never in the way of a real one on the same Redis.
+    let company = folder.file_name().unwrap_or_default().to_string_lossy();
+    settings.store.namespace = company.into_owned();
+    Ok(settings)
+}

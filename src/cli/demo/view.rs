@@ -1,0 +1,201 @@
+//! What the demo shows: one line for each thing that happened, and a line of totals below.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::DemoArgs;
+use crate::app::{Comparison, Settled};
+use crate::clock::Clock;
+use crate::model::DeliveryState;
+use crate::sandbox::Sandbox;
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// So many people who are out of step are named.
+const NAMED: usize = 20;
+
+/// The view.
+pub struct View {
+    terminal: bool,
+    clock: Clock,
+    /// What happened to whom and was not settled yet.
+    deeds: HashMap<String, Vec<String>>,
+    events: u64,
+    changes: u64,
+    nothing: u64,
+    dead: u64,
+    /// From the webhook to the LMS, of changes.
+    latencies: Vec<Duration>,
+}
+
+impl View {
+    /// An empty view; with a line of totals when it is a terminal.
+    pub fn new(terminal: bool, clock: Clock) -> Self {
+        Self {
+            terminal,
+            clock,
+            deeds: HashMap::new(),
+            events: 0,
+            changes: 0,
+            nothing: 0,
+            dead: 0,
+            latencies: Vec::new(),
+        }
+    }
+
+    /// Says what runs where.
+    pub fn welcome(&self, sandbox: &Sandbox, address: SocketAddr, args: &DemoArgs) {
+        let kept = args.store.as_ref().map_or("SQLite in a temporary folder", |_| "Redis");
+        let (hibob, lms) = (sandbox.hibob_url(), sandbox.lms_url());
+        let DemoArgs { people, rate, seed, .. } = args;
+        anstream::println!(
+            "{BOLD}A company of {people} people, {rate} events a minute{BOLD:#} (seed {seed})\n"
+        );
+        anstream::println!("  HR   a sandbox HiBob        {hibob}/_sandbox/state");
+        anstream::println!("  LMS  a sandbox 360Learning  {lms}/_sandbox/state");
+        anstream::println!("  Instep                      http://{address}/metrics");
+        anstream::println!("  kept in                     {kept}\n");
+        let end = args.seconds.map_or_else(
+            || "Ctrl-C ends it".to_owned(),
+            |seconds| format!("it ends by itself after {seconds} s, or with Ctrl-C"),
+        );
+        anstream::println!("{DIM}HR and LMS begin in step; {end}.{DIM:#}\n");
+        let head = line("when", "what happened in HR", "what was decided and done", "after");
+        anstream::println!("{DIM}{head}{DIM:#}");
+    }
+
+    /// Something happened in HR.
+    pub fn deed(&mut self, id: String, what: String) {
+        self.events += 1;
+        self.deeds.entry(id).or_default().push(what);
+    }
+
+    /// Instep told something, or we were too slow to hear it all.
+    pub fn told(&mut self, settled: Result<Settled, RecvError>, sandbox: &Sandbox) {
+        if let Ok(settled) = settled {
+            self.settled(&settled);
+            self.totals(sandbox);
+        }
+    }
+
+    /// Instep settled something.
+    pub fn settled(&mut self, settled: &Settled) {
+        let what = self.deeds.remove(settled.person.employee.as_str());
+        let again = what.is_none();
+        let what = what.map_or_else(|| "(second look)".to_owned(), |what| what.join("; "));
+        let seconds = format!("{:.1} s", settled.latency.as_secs_f64());
+        let (style, decided) = match settled.state {
+            DeliveryState::Dead => {
+                self.dead += 1;
+                (BAD, format!("needs a person: {}", settled.outcome))
+            }
+            _ if settled.done.is_empty() && again => return,
+            _ if settled.done.is_empty() => {
+                self.nothing += 1;
+                (DIM, settled.decided.clone())
+            }
+            _ => {
+                self.changes += 1;
+                self.latencies.push(settled.latency);
+                (GOOD, settled.decided.clone())
+            }
+        };
+        let now = self.clock.now().strftime("%H:%M:%S").to_string();
+        self.clear();
+        let decided = if decided.chars().count() > 48 && style != BAD {
+            decided.chars().take(47).chain(['…']).collect()
+        } else {
+            decided
+        };
+        let text = line(&now, &what, &decided, &seconds);
+        // Only what was decided is coloured: it is what changes.
+        match text.split_once(&decided) {
+            Some((before, after)) => {
+                anstream::println!("{before}{style}{decided}{style:#}{after}");
+            }
+            None => anstream::println!("{text}"),
+        }
+    }
+
+    /// The line below all others.
+    fn totals(&mut self, sandbox: &Sandbox) {
+        if !self.terminal {
+            return;
+        }
+        self.clear();
+        let (p50, p99) = self.percentiles();
+        let (waiting, writes) = (sandbox.webhooks().waiting, sandbox.writes());
+        let Self { events, changes, dead, .. } = self;
+        anstream::print!(
+            "{DIM}{events} events, {changes} changes, {dead} need a person; webhook to LMS {p50:.1} s \
+             (99 of 100 under {p99:.1} s); {writes} LMS writes; {waiting} webhooks on the way{DIM:#}"
+        );
+        let _ = std::io::stdout().flush();
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            anstream::print!("\r\x1b[2K");
+        }
+    }
+
+    fn percentiles(&mut self) -> (f64, f64) {
+        self.latencies.sort_unstable();
+        let at = |part: usize| {
+            let index = self.latencies.len() * part / 100;
+            let latency = self.latencies.get(index).or(self.latencies.last());
+            latency.copied().unwrap_or_default().as_secs_f64()
+        };
+        (at(50), at(99))
+    }
+
+    /// The story is over.
+    pub fn ending(&self) {
+        self.clear();
+        anstream::println!(
+            "\n{DIM}Nothing more happens in HR; what is under way is finished.{DIM:#}"
+        );
+    }
+
+    /// The totals, and whether HR and LMS are in step.
+    pub fn summary(&mut self, comparison: &Comparison, webhooks: u64, writes: u64) {
+        self.clear();
+        let (p50, p99) = self.percentiles();
+        let Self { events, changes, nothing, dead, .. } = self;
+        anstream::println!(
+            "\n{events} things happened, HiBob sent {webhooks} webhooks. {changes} changes of the LMS \
+             ({writes} writes), {nothing} times nothing to do, {dead} left to a person."
+        );
+        anstream::println!(
+            "From webhook to LMS: half within {p50:.1} s, 99 of 100 within {p99:.1} s."
+        );
+        let Comparison { people, in_scope, active, out_of_step } = comparison;
+        anstream::println!(
+            "HR knows {people} people, {in_scope} of them are in scope; the LMS has {active} usable \
+             accounts, its owner's included."
+        );
+        if comparison.in_step() {
+            anstream::println!("\n{GOOD}In step.{GOOD:#}");
+            return;
+        }
+        anstream::println!("\n{BAD}Out of step: {}{BAD:#}", out_of_step.len());
+        for (name, why) in out_of_step.iter().take(NAMED) {
+            anstream::println!("  {name}: {}", why.join(", "));
+        }
+        if out_of_step.len() > NAMED {
+            anstream::println!("  and {} more", out_of_step.len() - NAMED);
+        }
+    }
+}
+
+fn line(when: &str, what: &str, decided: &str, after: &str) -> String {
+    format!("{when:<10}{what:<46}{decided:<50}{after:>7}").trim_end().to_owned()
+}
