@@ -55,9 +55,7 @@ impl Arrival {
             (Fate::Deliver(lane), None) => {
                 (DeliveryState::Ignored, *lane, Some("the event names nobody".to_owned()))
             }
-            (Fate::Ignore(reason), _) => {
-                (DeliveryState::Ignored, Lane::Live, Some(reason.clone()))
-            }
+            (Fate::Ignore(reason), _) => (DeliveryState::Ignored, Lane::Live, Some(reason.clone())),
         };
         Delivery {
             id: self.delivery.clone(),
