@@ -1,1 +1,322 @@
-//! To be written.
+//! A town to practise in: a HiBob and a 360Learning that behave, over real HTTP.
+//!
+//! Both speak the documented APIs strictly, with their rate limits, and misbehave on command
+//! (`/_sandbox/…` on each one's own port). They know nothing of the rest of Instep, so they cannot
+//! agree with its mistakes. One seed reproduces everything: people, ids, secrets, what happens.
+
+mod answer;
+mod company;
+mod faults;
+mod hibob;
+mod life;
+mod limits;
+mod lists;
+mod lms;
+mod names;
+mod record;
+mod service;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use company::{Change, Company};
+pub use hibob::{Changed, Hook, Progress, sign};
+pub use life::{Deed, Life};
+
+use self::hibob::HiBob;
+use self::lists::SITES;
+use self::lms::{Lms, Seed};
+use self::record::text;
+use self::service::Front;
+use crate::clock::Clock;
+
+/// What a sandbox shall be like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many people HR begins with.
+    pub people: usize,
+    /// What everything invented follows from.
+    pub seed: u64,
+    /// Whether the LMS begins with an account for everybody who should have one.
+    pub in_step: bool,
+    /// The platform under which accounts that are there from the start bear HR's ids; none without.
+    pub platform: Option<String>,
+    /// Where HiBob listens; port 0 takes any that is free.
+    pub hibob: SocketAddr,
+    /// Where 360Learning listens.
+    pub lms: SocketAddr,
+    /// Where webhooks go from the start; none until one is set.
+    pub webhook: Option<String>,
+    /// Whether the documented rate limits hold.
+    pub limits: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            people: 200,
+            seed: 7,
+            in_step: false,
+            platform: None,
+            hibob: any,
+            lms: any,
+            webhook: None,
+            limits: true,
+        }
+    }
+}
+
+/// What is needed to connect. All of it is invented and worth nothing outside the sandbox.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// HiBob's service user.
+    pub service_user: String,
+    /// Its token.
+    pub token: String,
+    /// The secret by which webhooks are signed.
+    pub webhook_secret: String,
+    /// 360Learning's API client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The group that new accounts join.
+    pub default_group: String,
+}
+
+/// Both doubles, running.
+pub struct Sandbox {
+    hibob: Arc<Front<HiBob>>,
+    lms: Arc<Front<Lms>>,
+    hibob_address: SocketAddr,
+    lms_address: SocketAddr,
+    credentials: Credentials,
+    clock: Clock,
+    stop: CancellationToken,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Sandbox {
+    /// Starts both doubles.
+    ///
+    /// # Errors
+    /// When an address cannot be taken.
+    pub async fn start(options: Options, clock: Clock) -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let company = Company::new(options.people, options.seed, clock.now());
+        let accounts = if options.in_step { accounts(&company, &options) } else { Vec::new() };
+        let mut rng = fastrand::Rng::with_seed(options.seed ^ 0x5ec2_e75e);
+        let mut secret = |what: &str| format!("{what}-{:016x}{:016x}", rng.u64(..), rng.u64(..));
+        let (token, webhook_secret) = (secret("bob"), secret("hook"));
+        let (client_id, client_secret) = (secret("client"), secret("lms"));
+        let service_user = format!("SERVICE-{}", 1000 + options.seed % 9000);
+
+        let hook =
+            |url| Hook { url: Some(url), secret: webhook_secret.clone(), ping: false, copies: 1 };
+        let hook = options.webhook.clone().map(hook);
+        let (steady, halt) = (clock.clone(), stop.clone());
+        let hibob = HiBob::new(company, &service_user, &token, hook, steady, halt);
+        let lms = Lms::new(options.seed, &client_id, &client_secret, accounts, clock.clone());
+        hibob.limit(options.limits);
+        lms.limit(options.limits);
+        let default_group = lms.default_group();
+        let (hibob, lms) = (Arc::new(Front::new(hibob)), Arc::new(Front::new(lms)));
+        let (hibob_address, one) = Arc::clone(&hibob).serve(options.hibob, stop.clone()).await?;
+        let (lms_address, other) = match Arc::clone(&lms).serve(options.lms, stop.clone()).await {
+            Ok(served) => served,
+            Err(error) => {
+                stop.cancel();
+                return Err(error);
+            }
+        };
+        let credentials = Credentials {
+            service_user,
+            token,
+            webhook_secret,
+            client_id,
+            client_secret,
+            default_group,
+        };
+        let tasks = [one, other];
+        Ok(Self { hibob, lms, hibob_address, lms_address, credentials, clock, stop, tasks })
+    }
+
+    /// Where HiBob listens.
+    pub fn hibob_address(&self) -> SocketAddr {
+        self.hibob_address
+    }
+
+    /// Where 360Learning listens.
+    pub fn lms_address(&self) -> SocketAddr {
+        self.lms_address
+    }
+
+    /// HiBob's address without a path, for the control calls: `http://127.0.0.1:9001`.
+    pub fn hibob_url(&self) -> String {
+        format!("http://{}", self.hibob_address)
+    }
+
+    /// 360Learning's address without a path.
+    pub fn lms_url(&self) -> String {
+        format!("http://{}", self.lms_address)
+    }
+
+    /// What is needed to connect.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Sends webhooks to this address from now on, signed with the sandbox's own secret.
+    pub fn send_webhooks_to(&self, url: impl Into<String>) {
+        let secret = self.credentials.webhook_secret.clone();
+        self.hibob.double.webhooks().set(Hook {
+            url: Some(url.into()),
+            secret,
+            ping: false,
+            copies: 1,
+        });
+    }
+
+    /// How the sending of webhooks goes.
+    pub fn webhooks(&self) -> Progress {
+        self.hibob.double.webhooks().progress()
+    }
+
+    /// Hires, changes or removes someone, and sends what follows.
+    ///
+    /// # Errors
+    /// When the change cannot be understood.
+    pub fn change(&self, change: &Change) -> Result<Changed, String> {
+        self.hibob.double.change(change)
+    }
+
+    /// Lets one thing happen, and tells what.
+    pub fn live(&self, life: &mut Life) -> (Deed, Changed) {
+        let today = company::today(self.clock.now());
+        let deed = life.next(&self.hibob.double.company(), today);
+        let changed = self.change(&deed.change);
+        // A deed is a well-formed change; should it ever not be, nothing has happened.
+        let changed = changed.unwrap_or_else(|_| Changed { id: String::new(), events: Vec::new() });
+        (deed, changed)
+    }
+
+    /// Every person's record in full, with labels under `humanReadable`.
+    pub fn people(&self) -> Vec<Value> {
+        self.hibob.double.people()
+    }
+
+    /// Every account with its groups, links and values, the owner's included.
+    pub fn accounts(&self) -> Vec<Value> {
+        self.lms.double.accounts()
+    }
+
+    /// How many writes the LMS has carried out.
+    pub fn writes(&self) -> u64 {
+        self.lms.double.written()
+    }
+
+    /// Switches the rate limits of both doubles on or off.
+    pub fn limit(&self, on: bool) {
+        self.hibob.double.limit(on);
+        self.lms.double.limit(on);
+    }
+
+    /// A configuration that connects to this sandbox. Secrets stand in it as they are: they open
+    /// nothing but this.
+    pub fn config_toml(&self) -> String {
+        let Credentials { service_user, token, webhook_secret, .. } = &self.credentials;
+        let Credentials { client_id, client_secret, default_group, .. } = &self.credentials;
+        let (hibob, lms) = (self.hibob_url(), self.lms_url());
+        let (_, served) = SITES.split_last().unwrap_or((&SITES[0], &[]));
+        let sites: Vec<_> = served.iter().map(|site| format!("'{}'", site.name)).collect();
+        let sites = sites.join(", ");
+        let lang = lang_rule();
+        format!(
+            r#"# Connects to `instep sandbox`. Everything in here is invented.
+
+[server]
+listen = "127.0.0.1:8080"
+
+[store]
+url = "sqlite:instep.db"
+
+[source.bob]
+type = "hibob"
+base_url = "{hibob}/v1"
+service_user = "{service_user}"
+token = "{token}"
+webhook_secrets = ["{webhook_secret}"]
+
+[target]
+type = "360learning"
+base_url = "{lms}"
+client_id = "{client_id}"
+client_secret = "{client_secret}"
+default_group = "{default_group}"
+
+[rules]
+in_scope = "work.site in [{sites}]"
+active = "internal.status == 'Active'"
+
+[rules.fields]
+email = "root.email"
+first_name = "root.firstName"
+last_name = "root.surname"
+job = "label.work.title"
+organization = "label.work.department"
+phone = "work.workMobile"
+lang = "{lang}"
+external_id = "root.id"
+"#
+        )
+    }
+
+    /// Stops both doubles; open calls get a moment to end.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// The rule by which people get the language of their site.
+fn lang_rule() -> String {
+    let foreign = SITES.iter().filter(|site| site.lang != "en" && site.share > 5);
+    let rule = foreign.map(|site| format!("'{}' if work.site == '{}' else ", site.lang, site.name));
+    rule.collect::<String>() + "'en'"
+}
+
+/// The accounts of everybody who should have one, as the rules of [`Sandbox::config_toml`] want
+/// them. Someone who has left keeps a deactivated one.
+fn accounts(company: &Company, options: &Options) -> Vec<Seed> {
+    let served = |record: &&Arc<Value>| {
+        SITES[..SITES.len() - 1].iter().any(|site| site.name == text(record, "work.site"))
+    };
+    let account = |record: &Arc<Value>| {
+        let active = text(record, "internal.status") == "Active";
+        let started = text(record, "internal.lifecycleStatus") != "hired";
+        let site = SITES.iter().find(|site| site.name == text(record, "work.site"));
+        let label = |list, field| company.label(list, text(record, field)).to_owned();
+        let mut fields = BTreeMap::from([
+            ("mail", text(record, "email").to_owned()),
+            ("firstName", text(record, "firstName").to_owned()),
+            ("lastName", text(record, "surname").to_owned()),
+            ("job", label("title", "work.title")),
+            ("organization", label("department", "work.department")),
+            ("phone", text(record, "work.workMobile").to_owned()),
+            ("lang", site.map_or("en", |site| site.lang).to_owned()),
+        ]);
+        fields.retain(|_, value| !value.is_empty());
+        let platform = options.platform.clone();
+        let external = platform.map(|platform| (platform, text(record, "id").to_owned()));
+        started.then_some(Seed { active, fields, external })
+    };
+    company.people().filter(served).filter_map(account).collect()
+}
