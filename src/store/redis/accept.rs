@@ -1,0 +1,137 @@
+//! Taking events in, and finding them again.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use redis::cmd;
+use serde::{Deserialize, Serialize};
+
+use super::script::ACCEPT;
+use super::{RedisStore, lane, names, read};
+use crate::model::{
+    Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Fate, Lane,
+    SourceName,
+};
+use crate::store::{Accepted, KeptEvent, StoreError, record};
+
+/// What is known of an event besides its body.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    source: SourceName,
+    kind: String,
+    company: Option<String>,
+    employee: Option<EmployeeId>,
+    received_at: Timestamp,
+}
+
+impl RedisStore {
+    /// See [`Store::accept`](crate::store::Store::accept).
+    pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
+        let offered = arrival.delivery.clone();
+        let (delivery, event) = first_delivery(arrival);
+        let received = delivery.received_at.as_millisecond();
+        let employee = delivery.employee.as_ref().map(|employee| names::part(employee.as_str()));
+        let row = delivery.employee.as_ref().map_or_else(String::new, |employee| {
+            names::row(employee.as_str(), received, delivery.id.as_str())
+        });
+        let waits = delivery.state == DeliveryState::Waiting;
+        let stored = record::write(&delivery);
+        let id = event.id.clone();
+        let call = ACCEPT
+            .on(&self.names.of_source(&event.source))
+            .arg(self.now())
+            .arg(id.as_str())
+            .arg(body(&delivery.id, event))
+            .arg(delivery.id.as_str())
+            .arg(stored)
+            .arg(received)
+            .arg(row)
+            .arg(employee.as_deref().unwrap_or_default())
+            .arg(if waits { lane(delivery.lane) } else { "" })
+            // Never later than now, should it come from a clock that runs ahead.
+            .arg(self.from_now(delivery.due).min(0));
+        let carrier: String = read("accept", call.run(&self.connection).await)?;
+        Ok(if carrier == offered.as_str() {
+            Accepted::New(offered)
+        } else {
+            Accepted::Repeat(DeliveryId::new(carrier))
+        })
+    }
+
+    /// See [`Store::event`](crate::store::Store::event).
+    pub(super) async fn look_up_event(
+        &self,
+        id: &EventId,
+    ) -> Result<Option<KeptEvent>, StoreError> {
+        let command = cmd("HGET").arg(&self.names.events).arg(id.as_str()).to_owned();
+        let Some(body) = self.ask::<Option<Vec<u8>>>("event", &command).await? else {
+            return Ok(None);
+        };
+        let command = cmd("HGET").arg(&self.names.repeats).arg(id.as_str()).to_owned();
+        let repeats: Option<u64> = self.ask("event", &command).await?;
+        let damaged = || StoreError::Unreadable { what: "event", why: "a part is missing".into() };
+        let mut parts = body.splitn(3, |byte| *byte == 0);
+        let mut part = || parts.next().ok_or_else(damaged);
+        let (carriers, known, raw) = (part()?, part()?, part()?);
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
+        let delivery = text(carriers)?.rsplit(',').next().unwrap_or_default();
+        let known: Known = record::read("event", text(known)?)?;
+        Ok(Some(KeptEvent {
+            event: Event {
+                id: id.clone(),
+                source: known.source,
+                kind: known.kind,
+                company: known.company,
+                employee: known.employee,
+                received_at: known.received_at,
+                raw: Bytes::copy_from_slice(raw),
+            },
+            delivery: DeliveryId::new(delivery),
+            repeats: repeats.unwrap_or(0),
+        }))
+    }
+}
+
+/// The stored form of an event: the delivery that carries it, what is known, the raw body.
+fn body(delivery: &DeliveryId, event: Event) -> Vec<u8> {
+    let known = Known {
+        source: event.source,
+        kind: event.kind,
+        company: event.company,
+        employee: event.employee,
+        received_at: event.received_at,
+    };
+    // Neither an id nor JSON contains the zero byte.
+    let mut body = format!("{delivery}\0{}\0", record::write(&known)).into_bytes();
+    body.extend_from_slice(&event.raw);
+    body
+}
+
+/// The delivery of an event that is new.
+fn first_delivery(arrival: Arrival) -> (Delivery, Event) {
+    let Arrival { event, fate, delivery: id } = arrival;
+    let (lane, reason) = match fate {
+        Fate::Deliver(lane) if event.employee.is_some() => (lane, None),
+        // Nobody could lease it.
+        Fate::Deliver(lane) => (lane, Some("the event names nobody".to_owned())),
+        Fate::Ignore(reason) => (Lane::Live, Some(reason)),
+    };
+    let delivery = Delivery {
+        id,
+        event: event.id.clone(),
+        source: event.source.clone(),
+        employee: event.employee.clone(),
+        kind: event.kind.clone(),
+        lane,
+        received_at: event.received_at,
+        state: if reason.is_none() { DeliveryState::Waiting } else { DeliveryState::Ignored },
+        due: event.received_at,
+        attempts: 0,
+        looks: 0,
+        kills: 0,
+        replays: 0,
+        reason,
+        code: None,
+        history: Vec::new(),
+    };
+    (delivery, event)
+}

@@ -1,0 +1,208 @@
+//! Leases: beginning them, writing links under them, ending them.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::Value;
+use uuid::Uuid;
+
+use super::connect::PATIENCE;
+use super::list::with_kills;
+use super::script::{Call, DUE, LEASE, SAVE_LINK, SETTLE};
+use super::{RedisStore, lane, ms, names, read};
+use crate::clock::Deadline;
+use crate::model::{Delivery, DeliveryState, Link, Person, SourceName};
+use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
+
+/// The most deliveries in one answer; who does not fit comes with the next.
+const ROOM: usize = 10_000;
+/// How long a settle goes on trying while Redis cannot be reached; what a lease cost is lost with
+/// it. Never longer than the lease lasts.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// One leased person as the script answers: employee, token, link, deliveries, kills.
+type Leased = (String, String, Option<String>, Vec<String>, Vec<Option<u32>>);
+
+impl RedisStore {
+    /// See [`Store::lease`](crate::store::Store::lease).
+    pub(super) async fn begin_leases(
+        &self,
+        request: LeaseRequest<'_>,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let patience = Deadline::after(PATIENCE);
+        match self.try_to_lease(&request).await {
+            // The connection was dead already: a new call, which gives back what the first leased.
+            Err(StoreError::Unavailable { .. }) if !patience.left().is_zero() => {
+                self.try_to_lease(&request).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_to_lease(&self, request: &LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
+        let token = Uuid::now_v7().to_string();
+        // It ends before Redis' own measure of it, which begins later.
+        let deadline = Deadline::after(request.lasting);
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut call = LEASE
+            .on(&self.names.of_source(request.source))
+            .arg(self.now())
+            .arg(&token)
+            .arg(ms(request.lasting))
+            .arg(request.persons)
+            .arg(self.bulk_share(request.persons))
+            .arg(Lease::MOST)
+            .arg(ROOM)
+            .arg(names::part(request.source.as_str()).as_ref());
+        for token in &lost {
+            call = call.arg(token);
+        }
+        // Not repeated as it is: what the first call leased would be nobody's.
+        let answer = call.run_patiently(&self.connection, Duration::ZERO).await;
+        let mut remembered = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if answer.is_ok() {
+            remembered.retain(|token| !lost.contains(token));
+        } else {
+            remembered.push(token);
+            let surplus = remembered.len().saturating_sub(100);
+            remembered.drain(..surplus);
+        }
+        drop(remembered);
+        let leased: Vec<Value> = read("lease", answer)?;
+        let mut leases = Vec::with_capacity(leased.len());
+        for one in leased {
+            leases.extend(read_lease(one, request.source, deadline)?);
+        }
+        Ok(leases)
+    }
+
+    /// How many of so many places are for bulk work: a tenth, one at least. Of requests for one
+    /// person every tenth is, or one lane would starve the other.
+    fn bulk_share(&self, persons: usize) -> usize {
+        match persons {
+            0 => 0,
+            1 => usize::from(self.singles.fetch_add(1, Ordering::Relaxed) % 10 == 9),
+            _ => (persons / 10).max(1),
+        }
+    }
+
+    /// See [`Store::due`](crate::store::Store::due).
+    pub(super) async fn count_due(
+        &self,
+        source: &SourceName,
+        most: usize,
+    ) -> Result<Due, StoreError> {
+        let call = DUE.on(&self.names.of_source(source)).arg(self.now()).arg(most);
+        let (persons, next, now): (usize, Option<f64>, f64) =
+            read("due", call.run(&self.connection).await)?;
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds between two times")]
+        let next = next.map(|next| self.clock.now() + Duration::from_millis((next - now) as u64));
+        Ok(Due { persons, next })
+    }
+
+    /// See [`Store::save_link`](crate::store::Store::save_link).
+    pub(super) async fn write_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError> {
+        let call = SAVE_LINK
+            .on(&self.names.of_source(&lease.person.source))
+            .arg(self.now())
+            .arg(&lease.token)
+            .arg(names::part(lease.person.employee.as_str()).as_ref())
+            .arg(names::person(&lease.person));
+        let call = with_link(call, link);
+        verdict(read("save a link", call.run(&self.connection).await)?)
+    }
+
+    /// See [`Store::settle`](crate::store::Store::settle).
+    pub(super) async fn end_lease(
+        &self,
+        lease: Lease,
+        deliveries: Vec<Delivery>,
+        link: Option<Link>,
+    ) -> Result<(), StoreError> {
+        let call = SETTLE
+            .on(&self.names.of_source(&lease.person.source))
+            .arg(self.now())
+            .arg(&lease.token)
+            .arg(names::part(lease.person.employee.as_str()).as_ref())
+            .arg(names::person(&lease.person));
+        let mut call = match link {
+            Some(link) => with_link(call.arg("link"), &link),
+            None => call.arg("").arg("").arg(""),
+        };
+        for mut delivery in deliveries {
+            if delivery.state != DeliveryState::Waiting {
+                delivery.kills = 0;
+            }
+            call = call
+                .arg(delivery.id.as_str())
+                .arg(record::write(&delivery))
+                .arg(delivery.state.word())
+                .arg(lane(delivery.lane))
+                .arg(self.from_now(delivery.due))
+                .arg(delivery.received_at.as_millisecond());
+        }
+        let patience = SETTLE_PATIENCE.min(lease.deadline.left());
+        verdict(read("settle", call.run_patiently(&self.connection, patience).await)?)
+    }
+}
+
+/// Reads one leased person. One whose records cannot be read is left out, and left alone while the
+/// lease lasts: a newer program may read them, and the others shall not wait.
+fn read_lease(
+    one: Value,
+    source: &SourceName,
+    deadline: Deadline,
+) -> Result<Option<Lease>, StoreError> {
+    let (employee, token, link, deliveries, kills): Leased = read("lease", Ok(one))?;
+    let Some(person) = names::read_person(&format!("{}\0{employee}", names::part(source.as_str())))
+    else {
+        return Ok(None);
+    };
+    let records = || {
+        let mut kills = kills.iter().copied().chain(std::iter::repeat(None));
+        let deliveries = deliveries.iter().map(|text| {
+            let delivery = record::read("delivery", text)?;
+            Ok(with_kills(delivery, kills.next().flatten()))
+        });
+        let mut deliveries: Vec<Delivery> = deliveries.collect::<Result<_, StoreError>>()?;
+        deliveries.sort_by(|a, b| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
+        Ok::<_, StoreError>((deliveries, link.as_deref().map(read_link).transpose()?))
+    };
+    match records() {
+        Ok((deliveries, link)) => Ok(Some(Lease { person, token, deadline, deliveries, link })),
+        Err(error) => {
+            tracing::error!(%person, %error, "this person's records are left for another program");
+            Ok(None)
+        }
+    }
+}
+
+fn with_link(call: Call, link: &Link) -> Call {
+    let account = link.account.as_ref().map_or("", |account| account.as_str());
+    call.arg(account).arg(record::write(link))
+}
+
+/// Reads a stored link.
+pub(super) fn read_link(stored: &str) -> Result<Link, StoreError> {
+    let (_, link) = stored.split_once('\0').ok_or_else(|| damaged("link"))?;
+    record::read("link", link)
+}
+
+/// Reads the person who owns an account.
+pub(super) fn read_owner(stored: &str) -> Result<Person, StoreError> {
+    names::read_person(stored).ok_or_else(|| damaged("person"))
+}
+
+fn damaged(what: &'static str) -> StoreError {
+    StoreError::Unreadable { what, why: "a part is missing".into() }
+}
+
+/// What a script said about the lease.
+fn verdict(answer: Vec<String>) -> Result<(), StoreError> {
+    match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["done"] => Ok(()),
+        ["taken", owner] => Err(StoreError::AccountTaken(read_owner(owner)?)),
+        _ => Err(StoreError::LeaseLost),
+    }
+}

@@ -1,0 +1,289 @@
+//! The store on Redis 6.2 or newer (single server, Sentinel or Cluster), shared by all processes
+//! that use the same namespace. What [`Store`] promises is kept by scripts that run one at a time
+//! inside Redis; durability is Redis' own (`appendonly yes`, `appendfsync always`), and
+//! [`check`](Store::check) says what is missing for it.
+//!
+//! # What is kept where
+//!
+//! All keys begin with `{namespace}:`, so a Cluster keeps them on one node. There is a fixed number
+//! of keys for each namespace, source and budget; nothing looks for keys by pattern, and what grows
+//! is let go by [`trim`](Store::trim). *Received* and *due* are milliseconds since 1970.
+//!
+//! | key | kind | holds |
+//! |---|---|---|
+//! | `events` | hash | event → `delivery,delivery…` NUL what is known of it (JSON) NUL raw body |
+//! | `seen` | sorted set | event by received: what `trim` looks at |
+//! | `repeats` | hash | event → how often it came again |
+//! | `deliveries` | hash | delivery → its stored form (JSON that no script looks into) |
+//! | `kills` | hash | waiting delivery → how many workers died with it |
+//! | `waiting` `done` `dead` `ignored` | sorted sets | delivery by received |
+//! | `people` | sorted set by text | `employee` NUL received delivery: a person's deliveries in order |
+//! | `links` | hash | person → account NUL link (JSON) |
+//! | `accounts` | hash | account → person |
+//! | `queue:<source>` | sorted set by text | `employee` NUL lane due delivery: a person's waiting ones |
+//! | `live:<source>` `bulk:<source>` | sorted sets | person who is not leased, by the earliest due |
+//! | `leases:<source>` | sorted set | leased person by the end of the lease |
+//! | `work:<source>` | hash | leased person → token and what is leased |
+//! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
+//!
+//! # How it moves
+//!
+//! *Accept* puts a row into `queue` and, unless the person is leased, the person into `live` or
+//! `bulk`. *Lease* takes persons out of these, reads their due rows and notes them in `work`; the
+//! rows stay. *Settle* compares the token, replaces the rows of that lease and puts the person back
+//! where the earliest remaining row says. A lease that ran out ends the same way, inside the next
+//! lease call, and counts a kill on each delivery in `work`. Each step costs as much as the
+//! deliveries that it moves, however many wait.
+//!
+//! # Time
+//!
+//! One clock decides when something is due and when a lease ends: Redis'. Processes send times as
+//! distances from their own now, so their clocks need not agree. With [`Clock::Manual`] the given
+//! time is used instead.
+//!
+//! # Doing it twice
+//!
+//! When the connection breaks, a call whose outcome is unknown is made again. That is safe: an
+//! event is known by its id and the delivery that was offered with it; a settle that had worked
+//! finds its lease gone ([`StoreError::LeaseLost`], and all is written); leases whose answer was
+//! lost are given back by the next lease call; a grant may be counted twice, never too little.
+
+mod accept;
+mod budget;
+mod check;
+mod connect;
+mod lease;
+mod list;
+mod names;
+mod script;
+mod upkeep;
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use redis::{FromRedisValue, RedisError, Value, cmd};
+use uuid::Uuid;
+
+use self::connect::Connection;
+use self::names::Names;
+use super::{
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
+    Store, StoreError, record,
+};
+use crate::clock::Clock;
+use crate::model::{
+    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+};
+
+/// Keeps everything in Redis.
+pub struct RedisStore {
+    connection: Connection,
+    names: Names,
+    namespace: String,
+    clock: Clock,
+    /// Lease calls so far that asked for one person: every tenth is for bulk work.
+    singles: AtomicU64,
+    /// Tokens of lease calls whose answer never came.
+    lost: Mutex<Vec<String>>,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("at", &self.connection)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// A store at this URL: `redis://`, `rediss://` (TLS), `unix:`,
+    /// `redis+sentinel://user:password@host:26379,host:26379/mastername/0` or
+    /// `redis+cluster://host:6379,host:6379`. It connects when it is first used, so a Redis that is
+    /// down does not keep the process from starting; see [`check`](Store::check).
+    ///
+    /// The Sentinels' own password, when they want one, stands in the query:
+    /// `?sentinel_user=…&sentinel_password=…`. `rediss+sentinel` and `rediss+cluster` use TLS.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the URL or the namespace (letters, digits, `.`, `_`, `-`)
+    /// cannot be used. The URL itself is never shown, for it may hold a password.
+    pub fn connect(url: &str, namespace: &str, clock: Clock) -> Result<Self, StoreError> {
+        let unusable =
+            |why: String| StoreError::Unavailable { doing: "connect", source: why.into() };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if namespace.is_empty() || !namespace.chars().all(is_plain) {
+            return Err(unusable(
+                "the namespace must be made of letters, digits, '.', '_' and '-'".to_owned(),
+            ));
+        }
+        Ok(Self {
+            connection: Connection::to(url).map_err(unusable)?,
+            names: Names::new(namespace),
+            namespace: namespace.to_owned(),
+            clock,
+            singles: AtomicU64::new(0),
+            lost: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Now as scripts take it: nothing when they shall ask Redis.
+    fn now(&self) -> String {
+        match self.clock {
+            Clock::Steady { .. } => String::new(),
+            Clock::Manual(_) => self.clock.now().as_millisecond().to_string(),
+        }
+    }
+
+    /// How far a time is from now, in milliseconds.
+    fn from_now(&self, time: Timestamp) -> i64 {
+        time.as_millisecond().saturating_sub(self.clock.now().as_millisecond())
+    }
+
+    /// Sends one command.
+    async fn ask<T: FromRedisValue>(
+        &self,
+        doing: &'static str,
+        command: &redis::Cmd,
+    ) -> Result<T, StoreError> {
+        let answer = self.connection.send(command, connect::PATIENCE).await;
+        read(doing, answer)
+    }
+}
+
+/// Takes an answer of Redis for what it should be.
+fn read<T: FromRedisValue>(
+    doing: &'static str,
+    answer: Result<Value, RedisError>,
+) -> Result<T, StoreError> {
+    let unavailable = |error: RedisError| StoreError::Unavailable { doing, source: error.into() };
+    T::from_redis_value(answer.map_err(unavailable)?).map_err(|error| unavailable(error.into()))
+}
+
+/// Milliseconds, as scripts take them.
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A delivery's lane as one character, in the order in which they are served.
+fn lane(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Live => "0",
+        Lane::Bulk => "1",
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
+        self.take_in(arrival).await
+    }
+
+    async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
+        self.begin_leases(request).await
+    }
+
+    async fn due(&self, source: &SourceName, most: usize) -> Result<Due, StoreError> {
+        self.count_due(source, most).await
+    }
+
+    async fn save_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError> {
+        self.write_link(lease, link).await
+    }
+
+    async fn settle(
+        &self,
+        lease: Lease,
+        deliveries: Vec<Delivery>,
+        link: Option<Link>,
+    ) -> Result<(), StoreError> {
+        self.end_lease(lease, deliveries, link).await
+    }
+
+    async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {
+        let field = names::person(person);
+        let stored: Option<String> =
+            self.ask("link", cmd("HGET").arg(&self.names.links).arg(field)).await?;
+        stored.map(|stored| lease::read_link(&stored)).transpose()
+    }
+
+    async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
+        let command = cmd("HGET").arg(&self.names.accounts).arg(account.as_str()).to_owned();
+        let owner: Option<String> = self.ask("owner", &command).await?;
+        owner.map(|owner| lease::read_owner(&owner)).transpose()
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.fetch("delivery", std::slice::from_ref(id)).await?.into_iter().flatten().next())
+    }
+
+    async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError> {
+        self.look_up_event(id).await
+    }
+
+    async fn deliveries(&self, filter: &Filter, most: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.list(filter, most).await
+    }
+
+    async fn replay(
+        &self,
+        ids: &[DeliveryId],
+        lane: Lane,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.queue_again(ids, lane, at).await
+    }
+
+    async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {
+        self.take_calls(budget, rate, want).await
+    }
+
+    async fn pause(&self, budget: &str, pause: Duration) -> Result<(), StoreError> {
+        self.close_budget(budget, pause).await
+    }
+
+    async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
+        let stored = record::write(hold);
+        self.ask("hold", cmd("HSET").arg(&self.names.holds).arg(&hold.scope).arg(stored)).await
+    }
+
+    async fn release(&self, scope: &str) -> Result<bool, StoreError> {
+        self.ask("release", cmd("HDEL").arg(&self.names.holds).arg(scope)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        let stored: Vec<String> = self.ask("holds", cmd("HVALS").arg(&self.names.holds)).await?;
+        let mut holds: Vec<Hold> =
+            stored.iter().map(|text| record::read("hold", text)).collect::<Result<_, _>>()?;
+        holds.sort_by(|a, b| a.scope.cmp(&b.scope));
+        Ok(holds)
+    }
+
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        self.count().await
+    }
+
+    async fn trim(&self, retention: Retention) -> Result<u64, StoreError> {
+        self.let_go(retention).await
+    }
+
+    async fn epoch(&self) -> Result<String, StoreError> {
+        let fresh = Uuid::now_v7().to_string();
+        let set = cmd("SET").arg(&self.names.epoch).arg(&fresh).arg("NX").to_owned();
+        let first: Option<String> = self.ask("epoch", &set).await?;
+        if first.is_some() {
+            return Ok(fresh);
+        }
+        let kept: Option<String> = self.ask("epoch", cmd("GET").arg(&self.names.epoch)).await?;
+        // Emptied between the two: the next call gives it a name.
+        Ok(kept.unwrap_or(fresh))
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.look_over().await
+    }
+}

@@ -1,0 +1,148 @@
+//! The names of the keys. All of one store share the hash tag `{namespace}`, so that a Cluster
+//! keeps them together and scripts may touch several at once.
+
+use std::borrow::Cow;
+
+use crate::model::{EmployeeId, Person, SourceName};
+
+/// The keys that do not belong to one source, made once.
+pub struct Names {
+    prefix: String,
+    /// Hash: event → delivery ids, what is known of it, raw body.
+    pub events: String,
+    /// Sorted set: events by the time they were received.
+    pub seen: String,
+    /// Hash: event → how often it came again.
+    pub repeats: String,
+    /// Hash: delivery → its stored form.
+    pub deliveries: String,
+    /// Hash: delivery → how many workers died with it.
+    pub kills: String,
+    /// Sorted set: waiting deliveries by the time they were received.
+    pub waiting: String,
+    /// The same for done ones.
+    pub done: String,
+    /// The same for dead ones.
+    pub dead: String,
+    /// The same for ignored ones.
+    pub ignored: String,
+    /// Sorted by text: employee, received, delivery.
+    pub people: String,
+    /// Hash: person → account and link.
+    pub links: String,
+    /// Hash: account → person.
+    pub accounts: String,
+    /// Set: sources that ever leased.
+    pub sources: String,
+    /// Hash: scope → hold.
+    pub holds: String,
+    /// The name that the store was given when it was new.
+    pub epoch: String,
+    /// Written by the check.
+    pub check: String,
+}
+
+impl Names {
+    /// The names under this namespace.
+    pub fn new(namespace: &str) -> Self {
+        let name = |word: &str| format!("{{{namespace}}}:{word}");
+        Self {
+            prefix: name(""),
+            events: name("events"),
+            seen: name("seen"),
+            repeats: name("repeats"),
+            deliveries: name("deliveries"),
+            kills: name("kills"),
+            waiting: name("waiting"),
+            done: name("done"),
+            dead: name("dead"),
+            ignored: name("ignored"),
+            people: name("people"),
+            links: name("links"),
+            accounts: name("accounts"),
+            sources: name("sources"),
+            holds: name("holds"),
+            epoch: name("epoch"),
+            check: name("check"),
+        }
+    }
+
+    /// The keys of the scripts that begin with `prelude.lua`, in its order.
+    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 18] {
+        let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
+        [
+            Cow::Borrowed(self.events.as_str()),
+            Cow::Borrowed(&self.seen),
+            Cow::Borrowed(&self.repeats),
+            Cow::Borrowed(&self.deliveries),
+            Cow::Borrowed(&self.kills),
+            Cow::Borrowed(&self.waiting),
+            Cow::Borrowed(&self.done),
+            Cow::Borrowed(&self.dead),
+            Cow::Borrowed(&self.ignored),
+            Cow::Borrowed(&self.people),
+            Cow::Borrowed(&self.links),
+            Cow::Borrowed(&self.accounts),
+            Cow::Borrowed(&self.sources),
+            own("queue"),
+            own("live"),
+            own("bulk"),
+            own("leases"),
+            own("work"),
+        ]
+    }
+
+    /// Sorted set: persons under lease by its end.
+    pub fn leases(&self, source: &str) -> String {
+        format!("{}leases:{source}", self.prefix)
+    }
+
+    /// Hash: a budget.
+    pub fn budget(&self, name: &str) -> String {
+        format!("{}budget:{name}", self.prefix)
+    }
+}
+
+/// Text without the zero byte, which separates the parts of a row; different texts stay different.
+pub fn part(text: &str) -> Cow<'_, str> {
+    if text.contains(['\0', '\u{1}']) {
+        Cow::Owned(text.replace('\u{1}', "\u{1}\u{2}").replace('\0', "\u{1}\u{1}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The text that [`part`] was given.
+fn whole(part: &str) -> String {
+    part.replace("\u{1}\u{1}", "\0").replace("\u{1}\u{2}", "\u{1}")
+}
+
+/// A person as a field of hashes.
+pub fn person(person: &Person) -> String {
+    format!("{}\0{}", part(person.source.as_str()), part(person.employee.as_str()))
+}
+
+/// The person whose field this is.
+pub fn read_person(field: &str) -> Option<Person> {
+    let (source, employee) = field.split_once('\0')?;
+    Some(Person {
+        source: SourceName::new(whole(source)),
+        employee: EmployeeId::new(whole(employee)),
+    })
+}
+
+/// A time as 13 digits, so that text order is time order.
+pub fn stamp(ms: i64) -> String {
+    format!("{:013}", ms.clamp(0, 9_999_999_999_999))
+}
+
+/// A row of `people`.
+pub fn row(employee: &str, received: i64, delivery: &str) -> String {
+    format!("{}\0{}{delivery}", part(employee), stamp(received))
+}
+
+/// The received time and delivery in a row of `people`.
+pub fn read_row(row: &str) -> Option<(i64, &str)> {
+    let (_, rest) = row.split_once('\0')?;
+    Some((rest.get(..13)?.parse().ok()?, rest.get(13..)?))
+}

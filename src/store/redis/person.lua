@@ -1,0 +1,46 @@
+-- Stands before scripts that begin or end leases. A person's row in the queue is
+-- "<employee>\0" .. ticket, and a ticket is lane (1 character) .. due (13 digits) .. delivery id.
+-- A person's record of work is "<token>\n<ticket>\n<ticket>...".
+
+local function lane_of(ticket) return string.sub(ticket, 1, 1) end
+local function due_of(ticket) return tonumber(string.sub(ticket, 2, 14)) end
+local function delivery_of(ticket) return string.sub(ticket, 15) end
+local function token_of(record) return string.match(record, '^[^\n]*') end
+
+-- The tickets in a record of work.
+local function tickets_of(record)
+  return string.gmatch(string.sub(record, #token_of(record) + 1), '[^\n]+')
+end
+
+-- Puts a person where others find them: in each lane, at the time of the earliest ticket.
+local function line_up(employee)
+  for lane, ready in pairs({ ['0'] = live, ['1'] = bulk }) do
+    local row = call('ZRANGEBYLEX', queue, '[' .. employee .. '\0' .. lane,
+      '(' .. employee .. '\0' .. lane .. ':', 'LIMIT', 0, 1)[1]
+    if row then
+      call('ZADD', ready, due_of(string.sub(row, #employee + 2)), employee)
+    else
+      call('ZREM', ready, employee)
+    end
+  end
+end
+
+-- Ends a lease, whoever held it.
+local function let_go(employee)
+  call('ZREM', leases, employee)
+  call('HDEL', work, employee)
+  line_up(employee)
+end
+
+-- Writes a link as "<account>\0<json>"; returns the owner instead when the account is another's.
+local function tie(person, account, link)
+  local owner = account ~= '' and call('HGET', accounts, account)
+  if owner and owner ~= person then return owner end
+  local before = call('HGET', links, person)
+  if before then
+    local old = string.sub(before, 1, string.find(before, '\0', 1, true) - 1)
+    if old ~= '' and old ~= account then call('HDEL', accounts, old) end
+  end
+  if account ~= '' then call('HSET', accounts, account, person) end
+  call('HSET', links, person, account .. '\0' .. link)
+end

@@ -1,0 +1,120 @@
+//! The scripts, and how one is called: by its hash, with its whole text only when Redis does not
+//! know it yet (after a restart, a failover or SCRIPT FLUSH).
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, cmd};
+
+use super::connect::{Connection, PATIENCE};
+
+/// A script and its hash.
+pub struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $($part:literal)+;)+) => {$(
+        $(#[$doc])*
+        pub static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!($(include_str!($part), "\n"),+))
+        });
+    )+};
+}
+
+scripts! {
+    /// Takes an event in.
+    ACCEPT = "prelude.lua" "accept.lua";
+    /// Leases persons.
+    LEASE = "prelude.lua" "person.lua" "lease.lua";
+    /// Ends a lease.
+    SETTLE = "prelude.lua" "person.lua" "settle.lua";
+    /// Writes a link while its lease goes on.
+    SAVE_LINK = "prelude.lua" "person.lua" "save_link.lua";
+    /// Counts who can be leased.
+    DUE = "prelude.lua" "due.lua";
+    /// Makes settled deliveries wait again.
+    REPLAY = "prelude.lua" "replay.lua";
+    /// A page of ids.
+    PAGE = "page.lua";
+    /// How much there is.
+    DEPTH = "depth.lua";
+    /// Lets go of old deliveries.
+    TRIM_DELIVERIES = "trim_deliveries.lua";
+    /// Lets go of old events.
+    TRIM_EVENTS = "trim_events.lua";
+    /// Takes calls from a budget.
+    GRANT = "grant.lua";
+    /// Closes a budget for a while.
+    PAUSE = "pause.lua";
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// A call on these keys; every key that the script touches is among them.
+    pub fn on<K: AsRef<str>>(&'static self, keys: &[K]) -> Call {
+        let mut call = Call { script: self, body: Vec::with_capacity(keys.len() + 16) };
+        call = call.arg(keys.len());
+        for key in keys {
+            call = call.arg(key.as_ref());
+        }
+        call
+    }
+}
+
+/// A call of a script.
+pub struct Call {
+    script: &'static Script,
+    /// The number of keys, the keys, the arguments.
+    body: Vec<Vec<u8>>,
+}
+
+impl Call {
+    /// Adds an argument.
+    pub fn arg(mut self, value: impl ToRedisArgs) -> Self {
+        value.write_redis_args(&mut self.body);
+        self
+    }
+
+    /// Runs it. It may run twice when the connection breaks.
+    ///
+    /// # Errors
+    /// What Redis or the network said.
+    pub async fn run(&self, connection: &Connection) -> RedisResult<Value> {
+        self.run_patiently(connection, PATIENCE).await
+    }
+
+    /// Runs it, and goes on trying for so long while Redis cannot be reached.
+    ///
+    /// # Errors
+    /// What Redis or the network said.
+    pub async fn run_patiently(
+        &self,
+        connection: &Connection,
+        patience: Duration,
+    ) -> RedisResult<Value> {
+        match connection.send(&self.command("EVALSHA", &self.script.hash), patience).await {
+            Err(error) if is_unknown(&error) => {
+                connection.send(&self.command("EVAL", self.script.text), patience).await
+            }
+            answer => answer,
+        }
+    }
+
+    fn command(&self, verb: &str, script: &str) -> Cmd {
+        let mut command = cmd(verb);
+        command.arg(script);
+        for part in &self.body {
+            command.arg(part.as_slice());
+        }
+        command
+    }
+}
+
+fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}

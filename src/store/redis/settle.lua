@@ -1,0 +1,33 @@
+-- Ends a lease and writes what came of it, or nothing at all.
+-- ARGV: now, token, employee, person, 'link' or '', account, link JSON,
+--       then for each delivery: id, JSON, state, lane, due (ms from now), received (ms)
+-- Answers {'done'}, {'lost'} or {'taken', owner}.
+local token, employee, person = ARGV[2], ARGV[3], ARGV[4]
+local record = call('HGET', work, employee)
+if not record or token_of(record) ~= token then return { 'lost' } end
+if ARGV[5] ~= '' then
+  local owner = tie(person, ARGV[6], ARGV[7])
+  if owner then return { 'taken', owner } end
+end
+
+local held = {}
+for ticket in tickets_of(record) do held[delivery_of(ticket)] = ticket end
+local settled = { done = done, dead = dead, ignored = ignored }
+for i = 8, #ARGV, 6 do
+  local id = ARGV[i]
+  local ticket = held[id]
+  if ticket then -- what was not leased is not ours to write
+    local state = ARGV[i + 2]
+    call('HSET', deliveries, id, ARGV[i + 1])
+    call('ZREM', queue, employee .. '\0' .. ticket)
+    if state == 'waiting' then
+      call('ZADD', queue, 0, employee .. '\0' .. ARGV[i + 3] .. stamp(now + ARGV[i + 4]) .. id)
+    else
+      call('ZREM', waiting, id)
+      call('ZADD', settled[state], ARGV[i + 5], id)
+      call('HDEL', kills, id)
+    end
+  end
+end
+let_go(employee)
+return { 'done' }
