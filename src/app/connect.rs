@@ -44,7 +44,7 @@ pub async fn open_store(
 ) -> Result<Arc<dyn Store>, StoreError> {
     let url = settings.url.expose_secret();
     let Some(path) = SqliteStore::parse_url(url) else {
-        let store = RedisStore::connect(url, &settings.namespace, clock.clone()).await?;
+        let store = RedisStore::connect(url, &settings.namespace, clock.clone())?;
         return Ok(Arc::new(store));
     };
     let store = SqliteStore::open(&path, clock.clone())?;

@@ -38,7 +38,7 @@ pub struct DemoArgs {
     /// Stop by itself after so many seconds.
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
-    /// A Redis instead of a temporary SQLite file: redis://127.0.0.1:6379
+    /// A Redis instead of a temporary SQLite file, as in `redis://127.0.0.1:6379`.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }

@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::script::ACCEPT;
 use super::{RedisStore, lane, names, read};
-use crate::model::{
-    Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Fate, Lane,
-    SourceName,
-};
+use crate::model::{Arrival, DeliveryId, DeliveryState, EmployeeId, Event, EventId, SourceName};
 use crate::store::{Accepted, KeptEvent, StoreError, record};
 
 /// What is known of an event besides its body.
@@ -27,7 +24,7 @@ impl RedisStore {
     /// See [`Store::accept`](crate::store::Store::accept).
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
         let offered = arrival.delivery.clone();
-        let (delivery, event) = first_delivery(arrival);
+        let (delivery, event) = (arrival.first_delivery(), arrival.event);
         let received = delivery.received_at.as_millisecond();
         let employee = delivery.employee.as_ref().map(|employee| names::part(employee.as_str()));
         let row = delivery.employee.as_ref().map_or_else(String::new, |employee| {
@@ -104,34 +101,4 @@ fn body(delivery: &DeliveryId, event: Event) -> Vec<u8> {
     let mut body = format!("{delivery}\0{}\0", record::write(&known)).into_bytes();
     body.extend_from_slice(&event.raw);
     body
-}
-
-/// The delivery of an event that is new.
-fn first_delivery(arrival: Arrival) -> (Delivery, Event) {
-    let Arrival { event, fate, delivery: id } = arrival;
-    let (lane, reason) = match fate {
-        Fate::Deliver(lane) if event.employee.is_some() => (lane, None),
-        // Nobody could lease it.
-        Fate::Deliver(lane) => (lane, Some("the event names nobody".to_owned())),
-        Fate::Ignore(reason) => (Lane::Live, Some(reason)),
-    };
-    let delivery = Delivery {
-        id,
-        event: event.id.clone(),
-        source: event.source.clone(),
-        employee: event.employee.clone(),
-        kind: event.kind.clone(),
-        lane,
-        received_at: event.received_at,
-        state: if reason.is_none() { DeliveryState::Waiting } else { DeliveryState::Ignored },
-        due: event.received_at,
-        attempts: 0,
-        looks: 0,
-        kills: 0,
-        replays: 0,
-        reason,
-        code: None,
-        history: Vec::new(),
-    };
-    (delivery, event)
 }
