@@ -4,6 +4,8 @@
 //! over after a crash therefore looks for the account instead of making a second one.
 
 use super::Worker;
+use std::time::Duration;
+
 use super::process::{Case, probe};
 use super::retry::Verdict;
 use super::turn::lane;
@@ -17,6 +19,9 @@ use crate::targets::TargetError;
 
 /// How often one attempt looks for the account again when it is not as thought.
 const MOST_FINDS: usize = 3;
+
+/// How long work rests when the source does not say who shares a mail.
+const SOURCE_REST: Duration = Duration::from_secs(5);
 
 /// What was decided, and the end: `Ok(None)` when nothing was to be done.
 pub(super) type Brought = (String, Result<Option<String>, Verdict>);
@@ -35,32 +40,24 @@ impl Worker {
     ) -> Brought {
         let mut decided = "nothing yet".to_owned();
         if self.target.far_end.is_down() && !case.probing {
-            return (decided, Err(Verdict::GiveBack(std::time::Duration::from_secs(1))));
+            return (decided, Err(Verdict::GiveBack(Duration::from_secs(1))));
         }
         let mut last = None;
         for _ in 0..=MOST_FINDS {
-            let known = match (&candidates, &last) {
-                (None, None) => planning::from_link(desired, link, &self.target.policy),
-                _ => None,
+            let found = candidates.take();
+            let planned = if found.is_none() && last.is_none() {
+                planning::from_link(desired, link, &self.target.policy).map(Planned::Steps)
+            } else {
+                None
             };
-            let plan = match known {
-                Some(plan) => plan,
-                None => {
-                    let found = match candidates.take() {
-                        Some(found) => found,
-                        None => match self.find(case, desired, gone, link).await {
-                            Ok(found) => found,
-                            Err(error) => return (decided, Err(error.into())),
-                        },
-                    };
-                    match self.plan(case, desired, gone, link, &found).await {
-                        Ok(Planned::Steps(plan)) => plan,
-                        Ok(Planned::LeftAlone(why)) => {
-                            return ("leave alone".into(), Ok(Some(why)));
-                        }
-                        Err(verdict) => return ("dispute".into(), Err(verdict)),
-                    }
-                }
+            let planned = match planned {
+                Some(planned) => Ok(planned),
+                None => self.plan(case, desired, gone, link, found).await,
+            };
+            let plan = match planned {
+                Ok(Planned::Steps(plan)) => plan,
+                Ok(Planned::LeftAlone(why)) => return ("leave alone".into(), Ok(Some(why))),
+                Err(verdict) => return (decided, Err(verdict)),
             };
             decided = plan.words();
             match self.carry_out(case, &plan, link, done).await {
@@ -76,7 +73,7 @@ impl Worker {
                 Err(verdict) => return (decided, Err(verdict)),
             }
         }
-        (decided, Err(last.unwrap_or(Verdict::GiveBack(std::time::Duration::ZERO))))
+        (decided, Err(last.unwrap_or(Verdict::GiveBack(Duration::ZERO))))
     }
 
     async fn find(
@@ -93,16 +90,21 @@ impl Worker {
         Ok(found.await?.pop().unwrap_or_default())
     }
 
-    /// Judges the candidates and plans from the account as it is.
+    /// Judges the candidates, looked up now if they were not before, and plans from the account as
+    /// it is.
     async fn plan(
         &self,
         case: &Case,
         desired: &Desired,
         gone: bool,
         link: &mut Link,
-        candidates: &[Candidate],
+        candidates: Option<Vec<Candidate>>,
     ) -> Result<Planned, Verdict> {
-        let found = matching::judge(candidates);
+        let candidates = match candidates {
+            Some(candidates) => candidates,
+            None => self.find(case, desired, gone, link).await?,
+        };
+        let found = matching::judge(&candidates);
         let found = match found {
             Match::Protected(why) => return Ok(Planned::LeftAlone(why)),
             Match::Disputed(advice) => {
@@ -119,35 +121,32 @@ impl Worker {
             }
             found => found,
         };
-        let plan = match found {
-            Match::Account(account, by) => {
-                if link.account.as_ref() != Some(&account.id) {
-                    *link = Link { account: Some(account.id.clone()), ..Link::default() };
-                }
-                let plan = planning::from_account(
-                    desired,
-                    Some(link),
-                    Some((&account, by)),
-                    &self.target.policy,
-                );
-                link.creating = None;
-                link.status = Some(account.status);
-                if by == FoundBy::ExternalId {
-                    link.external_id = Some(desired.external_id.clone());
-                }
-                for (field, value) in &desired.fields {
-                    if account.fields.get(field) == value.as_ref() {
-                        link.applied.insert(*field, value.clone());
-                    } else {
-                        link.applied.remove(field);
-                    }
-                }
-                plan
+        let plan = if let Match::Account(account, by) = found {
+            if link.account.as_ref() != Some(&account.id) {
+                *link = Link { account: Some(account.id.clone()), ..Link::default() };
             }
-            _ => {
-                *link = Link::default();
-                planning::from_account(desired, None, None, &self.target.policy)
+            let plan = planning::from_account(
+                desired,
+                Some(link),
+                Some((&account, by)),
+                &self.target.policy,
+            );
+            link.creating = None;
+            link.status = Some(account.status);
+            if by == FoundBy::ExternalId {
+                link.external_id = Some(desired.external_id.clone());
             }
+            for (field, value) in &desired.fields {
+                if account.fields.get(field) == value.as_ref() {
+                    link.applied.insert(*field, value.clone());
+                } else {
+                    link.applied.remove(field);
+                }
+            }
+            plan
+        } else {
+            *link = Link::default();
+            planning::from_account(desired, None, None, &self.target.policy)
         };
         plan.map(Planned::Steps).map_err(|none| Verdict::Dead {
             code: "noIdentity".to_owned(),
@@ -159,7 +158,9 @@ impl Worker {
     async fn shares_mail(&self, case: &Case, desired: &Desired) -> Result<bool, Verdict> {
         let Some(Some(email)) = desired.fields.get(&Field::Email) else { return Ok(true) };
         let lease = &case.lease;
-        let holders = self.source.with_email(email, lane(lease), lease.deadline).await?;
+        let holders = self.source.with_email(email, lane(lease), lease.deadline).await;
+        // The source's failure must not be taken for the target's; the next read meets it.
+        let holders = holders.map_err(|_| Verdict::GiveBack(SOURCE_REST))?;
         Ok(holders.iter().any(|id| *id != lease.person.employee))
     }
 
@@ -262,7 +263,7 @@ impl Worker {
 
     async fn save(&self, case: &Case, link: &Link) -> Result<(), Verdict> {
         self.store.save_link(&case.lease, link).await.map_err(|error| match error {
-            StoreError::AccountTaken(other) => taken(&link.account, &other.to_string()),
+            StoreError::AccountTaken(other) => taken(link.account.as_ref(), &other.to_string()),
             error => Verdict::from(TargetError::Store(error)),
         })
     }
@@ -274,8 +275,8 @@ enum Planned {
     LeftAlone(String),
 }
 
-fn taken(account: &Option<AccountId>, other: &str) -> Verdict {
-    let account = account.as_ref().map_or("?", AccountId::as_str);
+fn taken(account: Option<&AccountId>, other: &str) -> Verdict {
+    let account = account.map_or("?", AccountId::as_str);
     Verdict::Dead {
         code: "disputed".to_owned(),
         advice: format!(

@@ -270,20 +270,8 @@ impl Worker {
     pub(super) async fn give_back(&self, leases: Vec<Lease>, after: Duration, why: Option<&str>) {
         for mut lease in leases {
             let mut deliveries = std::mem::take(&mut lease.deliveries);
-            self.rest_deliveries(&mut deliveries, after, why);
+            rest(&mut deliveries, self.clock.now(), after, why);
             self.write_down(lease, deliveries, None).await;
-        }
-    }
-
-    fn rest_deliveries(&self, deliveries: &mut [Delivery], after: Duration, why: Option<&str>) {
-        let due = self.clock.now() + after;
-        for delivery in deliveries {
-            if !after.is_zero() {
-                delivery.due = due;
-            }
-            if let Some(why) = why {
-                delivery.reason = Some(why.to_owned());
-            }
         }
     }
 
@@ -299,7 +287,7 @@ impl Worker {
         let now = self.clock.now();
         let mut deliveries = std::mem::take(&mut case.lease.deliveries);
         if let End::GiveBack(after, why) = &end {
-            self.rest_deliveries(&mut deliveries, *after, why.as_deref());
+            rest(&mut deliveries, now, *after, why.as_deref());
             self.write_down(case.lease, deliveries, link).await;
             return;
         }
@@ -316,7 +304,7 @@ impl Worker {
             });
             outcome = ended;
         }
-        let settled = self.settled(&case, &deliveries, decided, done, outcome, now);
+        let settled = settled(&case, &deliveries, decided, done, outcome, now);
         if self.write_down(case.lease, deliveries, link).await {
             self.tell(settled);
         }
@@ -390,31 +378,6 @@ impl Worker {
         }
     }
 
-    fn settled(
-        &self,
-        case: &Case,
-        deliveries: &[Delivery],
-        decided: &str,
-        done: Vec<String>,
-        outcome: String,
-        now: Timestamp,
-    ) -> Settled {
-        let mut kinds: Vec<String> = deliveries.iter().map(|d| d.kind.clone()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        let oldest = deliveries.iter().map(|d| d.received_at).min().unwrap_or(now);
-        Settled {
-            person: case.lease.person.clone(),
-            kinds,
-            deliveries: deliveries.len(),
-            decided: decided.to_owned(),
-            done,
-            state: deliveries.first().map_or(DeliveryState::Done, |delivery| delivery.state),
-            outcome,
-            latency: Duration::from_millis(elapsed_ms(oldest, now)),
-        }
-    }
-
     fn tell(&self, settled: Settled) {
         let Settled { person, deliveries, decided, outcome, latency, state, .. } = &settled;
         let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
@@ -442,6 +405,43 @@ impl Worker {
         } else {
             self.settings.second_look
         }
+    }
+}
+
+/// Lets deliveries rest where they are; no attempt is spent.
+fn rest(deliveries: &mut [Delivery], now: Timestamp, after: Duration, why: Option<&str>) {
+    for delivery in deliveries {
+        if !after.is_zero() {
+            delivery.due = now + after;
+        }
+        if let Some(why) = why {
+            delivery.reason = Some(why.to_owned());
+        }
+    }
+}
+
+/// What is told of a settled turn.
+fn settled(
+    case: &Case,
+    deliveries: &[Delivery],
+    decided: &str,
+    done: Vec<String>,
+    outcome: String,
+    now: Timestamp,
+) -> Settled {
+    let mut kinds: Vec<String> = deliveries.iter().map(|d| d.kind.clone()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let oldest = deliveries.iter().map(|d| d.received_at).min().unwrap_or(now);
+    Settled {
+        person: case.lease.person.clone(),
+        kinds,
+        deliveries: deliveries.len(),
+        decided: decided.to_owned(),
+        done,
+        state: deliveries.first().map_or(DeliveryState::Done, |delivery| delivery.state),
+        outcome,
+        latency: Duration::from_millis(elapsed_ms(oldest, now)),
     }
 }
 

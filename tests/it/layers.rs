@@ -30,7 +30,9 @@ const RULES: &[(&str, &[&str])] = &[
             "http",
             "model",
             "provisioning",
+            "reconcile",
             "sandbox",
+            "schedule",
             "sources",
             "store",
             "targets",
@@ -38,6 +40,8 @@ const RULES: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("reconcile", &["clock", "model", "provisioning", "sources", "store"]),
+    ("schedule", &["clock", "config", "store"]),
     // People's way in: it asks the store and starts what `app` has built. Whoever wants the LMS
     // changed from here queues a delivery.
     ("cli", &["app", "clock", "config", "model", "sandbox", "store", "telemetry"]),

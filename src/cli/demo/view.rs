@@ -19,6 +19,13 @@ const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// The widest line.
+const WIDE: usize = 124;
+
+/// The columns of time.
+const WHEN: usize = 10;
+const AFTER: usize = 8;
+
 /// So many people who are out of step are named.
 const NAMED: usize = 20;
 
@@ -26,6 +33,9 @@ const NAMED: usize = 20;
 pub struct View {
     terminal: bool,
     clock: Clock,
+    /// How wide the two columns of text are.
+    what: usize,
+    decided: usize,
     /// What happened to whom and was not settled yet.
     deeds: HashMap<String, Vec<String>>,
     events: u64,
@@ -39,9 +49,17 @@ pub struct View {
 impl View {
     /// An empty view; with a line of totals when it is a terminal.
     pub fn new(terminal: bool, clock: Clock) -> Self {
+        let wide = terminal_size::terminal_size()
+            .filter(|_| terminal)
+            .map_or(WIDE, |(terminal_size::Width(wide), _)| usize::from(wide))
+            .clamp(80, WIDE);
+        let text = wide - WHEN - AFTER;
+        let what = text * 5 / 9;
         Self {
             terminal,
             clock,
+            what,
+            decided: text - what,
             deeds: HashMap::new(),
             events: 0,
             changes: 0,
@@ -68,8 +86,15 @@ impl View {
             |seconds| format!("it ends by itself after {seconds} s, or with Ctrl-C"),
         );
         anstream::println!("{DIM}HR and LMS begin in step; {end}.{DIM:#}\n");
-        let head = line("when", "what happened in HR", "what was decided and done", "after");
-        anstream::println!("{DIM}{head}{DIM:#}");
+        anstream::println!(
+            "{DIM}{:<WHEN$}{:<what$}{:<decided$}{:>AFTER$}{DIM:#}",
+            "when",
+            "what happened in HR",
+            "what was decided and done",
+            "after",
+            what = self.what,
+            decided = self.decided,
+        );
     }
 
     /// Something happened in HR.
@@ -110,19 +135,12 @@ impl View {
         };
         let now = self.clock.now().strftime("%H:%M:%S").to_string();
         self.clear();
-        let decided = if decided.chars().count() > 48 && style != BAD {
-            decided.chars().take(47).chain(['…']).collect()
-        } else {
-            decided
-        };
-        let text = line(&now, &what, &decided, &seconds);
-        // Only what was decided is coloured: it is what changes.
-        match text.split_once(&decided) {
-            Some((before, after)) => {
-                anstream::println!("{before}{style}{decided}{style:#}{after}");
-            }
-            None => anstream::println!("{text}"),
-        }
+        let [what, decided] = [fit(&what, self.what), fit(&decided, self.decided)];
+        anstream::println!(
+            "{now:<WHEN$}{what:<what_wide$}{style}{decided:<wide$}{style:#}{seconds:>AFTER$}",
+            what_wide = self.what,
+            wide = self.decided,
+        );
     }
 
     /// The line below all others.
@@ -130,14 +148,16 @@ impl View {
         if !self.terminal {
             return;
         }
-        self.clear();
         let (p50, p99) = self.percentiles();
         let (waiting, writes) = (sandbox.webhooks().waiting, sandbox.writes());
         let Self { events, changes, dead, .. } = self;
-        anstream::print!(
-            "{DIM}{events} events, {changes} changes, {dead} need a person; webhook to LMS {p50:.1} s \
-             (99 of 100 under {p99:.1} s); {writes} LMS writes; {waiting} webhooks on the way{DIM:#}"
+        let totals = format!(
+            "{events} events  {changes} changes  {dead} for a person  {writes} LMS writes  \
+             {waiting} webhooks waiting  half in {p50:.1} s, 99 of 100 in {p99:.1} s"
         );
+        let totals = fit(&totals, self.what + self.decided + WHEN);
+        self.clear();
+        anstream::print!("{DIM}{totals}{DIM:#}");
         let _ = std::io::stdout().flush();
     }
 
@@ -158,7 +178,7 @@ impl View {
     }
 
     /// The story is over.
-    pub fn ending(&self) {
+    pub fn ending(&mut self) {
         self.clear();
         anstream::println!(
             "\n{DIM}Nothing more happens in HR; what is under way is finished.{DIM:#}"
@@ -196,6 +216,10 @@ impl View {
     }
 }
 
-fn line(when: &str, what: &str, decided: &str, after: &str) -> String {
-    format!("{when:<10}{what:<46}{decided:<50}{after:>7}").trim_end().to_owned()
+/// Cuts what is too long for its column, and leaves a gap behind it.
+fn fit(text: &str, wide: usize) -> String {
+    if text.chars().count() < wide {
+        return text.to_owned();
+    }
+    text.chars().take(wide.saturating_sub(2)).chain(['…', ' ']).collect()
 }
