@@ -63,10 +63,15 @@ impl Budget {
                 }
             }
         };
-        let Some(spare) = deadline.left().checked_sub(self.call) else {
+        let before = deadline.left();
+        let Some(spare) = before.checked_sub(self.call) else {
             return Err(NoCall::OutOfTime);
         };
-        tokio::time::timeout(spare, wait).await.unwrap_or(Err(NoCall::OutOfTime))
+        let got = tokio::time::timeout(spare, wait).await.unwrap_or(Err(NoCall::OutOfTime));
+        let waited = before.saturating_sub(deadline.left());
+        metrics::histogram!("instep_budget_wait_seconds", "budget" => self.name.clone())
+            .record(waited.as_secs_f64());
+        got
     }
 
     /// The far end told us to wait.
