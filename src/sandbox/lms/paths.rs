@@ -49,18 +49,21 @@ impl Op {
     pub fn scope(self) -> &'static str {
         match self {
             Self::Token => "",
-            Self::Users | Self::User | Self::UserRoles | Self::Managers | Self::Subordinates => {
-                "users:read"
-            }
+            Self::Users
+            | Self::User
+            | Self::UserRoles
+            | Self::CustomValues
+            | Self::Managers
+            | Self::Subordinates => "users:read",
             Self::CreateUser
             | Self::PatchUser
             | Self::DeleteUser
             | Self::Activate
             | Self::AddManager
-            | Self::RemoveManager => "users:write",
-            Self::CustomValues | Self::CustomFields | Self::Authorized => "customFields:read",
-            Self::SetCustomValues
-            | Self::CreateCustomField
+            | Self::RemoveManager
+            | Self::SetCustomValues => "users:write",
+            Self::CustomFields | Self::Authorized => "customFields:read",
+            Self::CreateCustomField
             | Self::PatchCustomField
             | Self::DeleteCustomField
             | Self::Authorize => "customFields:write",
