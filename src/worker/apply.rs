@@ -223,7 +223,8 @@ impl Worker {
                 link.restoring = result.restored;
                 link.applied.clear();
                 if !result.restored {
-                    let made = fields.iter().map(|(field, value)| (*field, Some(value.clone())));
+                    // A new account has what it was made with, and its other fields are empty.
+                    let made = Field::ALL.map(|field| (field, fields.get(&field).cloned()));
                     link.applied.extend(made);
                 }
                 self.save(case, link).await?;
