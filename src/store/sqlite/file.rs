@@ -1,9 +1,9 @@
-//! The database file: how it is opened, brought to the present shape and locked for one server.
+//! The database file: how it is opened and brought to the present shape.
 //!
 //! Every connection waits up to five seconds for another process. A commit is on the disk when it
 //! returns (`synchronous=FULL`). A file that a newer program shaped is refused, not guessed at.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,28 +103,6 @@ fn take_steps(db: &mut Connection) -> Result<(), Stop> {
 fn version(db: &Connection) -> Result<usize, rusqlite::Error> {
     let version: i64 = db.pragma_query_one(None, "user_version")?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
-}
-
-/// Takes the lock file beside the database; the system lets go of it when this process ends, in
-/// whatever way.
-pub(super) fn lock(path: &Path) -> Result<File, Stop> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let told = |kind, why: String| Stop::Other(io::Error::new(kind, why).into());
-    let failed = |e: io::Error| told(e.kind(), format!("{}: {e}", name.display()));
-    let file = OpenOptions::new().create(true).append(true).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::Error(e)) => Err(failed(e)),
-        Err(TryLockError::WouldBlock) => Err(told(
-            io::ErrorKind::WouldBlock,
-            format!(
-                "another `instep serve` works on {}: stop it first, or use Redis to share the work",
-                path.display()
-            ),
-        )),
-    }
 }
 
 /// The kind of network file system that the file lies on, if it does. There WAL does not hold what

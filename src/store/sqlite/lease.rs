@@ -31,7 +31,7 @@ pub(super) struct Request {
 impl Request {
     /// Leases, after it has taken back what ran out.
     pub(super) fn lease(&self, db: &Connection) -> Result<Vec<Lease>, Stop> {
-        take_back(db, self.now)?;
+        take_back(db, &self.source, self.now)?;
         let mut leases = Vec::new();
         for employee in self.choose(db)? {
             let employee = EmployeeId::new(employee);
@@ -70,19 +70,17 @@ impl Request {
                     chosen.push(employee.clone());
                 }
             }
-            chosen.len()
         };
-        let taken = take(&live, self.persons - self.bulk);
-        take(&bulk, taken + self.bulk);
-        take(&live, self.persons);
+        take(&live, self.persons - self.bulk);
         take(&bulk, self.persons);
+        take(&live, self.persons);
         Ok(chosen)
     }
 
     fn grant(&self, db: &Connection, person: &Person) -> Result<Option<Lease>, Stop> {
         let mut deliveries = Vec::new();
-        let live_due = self.take_due(db, person, Lane::Live, &mut deliveries)?;
-        let bulk_due = self.take_due(db, person, Lane::Bulk, &mut deliveries)?;
+        self.take_due(db, person, Lane::Live, &mut deliveries)?;
+        self.take_due(db, person, Lane::Bulk, &mut deliveries)?;
         if deliveries.is_empty() {
             requeue(db, person)?;
             return Ok(None);
@@ -92,39 +90,34 @@ impl Request {
         let token = uuid::Uuid::now_v7().to_string();
         let ids: Vec<_> = deliveries.iter().map(|delivery| &delivery.id).collect();
         let held = serde_json::to_string(&ids).map_err(|e| Stop::Other(e.into()))?;
-        let sql = "UPDATE person SET live_due = ?3, bulk_due = ?4, lease = ?5, lease_until = ?6, \
-                   held = ?7 WHERE source = ?1 AND employee = ?2";
+        let sql = "UPDATE person SET lease = ?3, lease_until = ?4, held = ?5 \
+                   WHERE source = ?1 AND employee = ?2";
         let (source, employee) = keys(person);
         let until = self.until.as_millisecond();
-        db.prepare_cached(sql)?
-            .execute((source, employee, live_due, bulk_due, &token, until, held))?;
+        db.prepare_cached(sql)?.execute((source, employee, &token, until, held))?;
         let (person, deadline) = (person.clone(), self.deadline);
         Ok(Some(Lease { person, token, deadline, deliveries, link }))
     }
 
-    /// Takes the due deliveries of one lane, as far as there is room, and says when the first of
-    /// those that stay is due.
+    /// Takes the due deliveries of one lane, the longest due first, as far as there is room.
     fn take_due(
         &self,
         db: &Connection,
         person: &Person,
         lane: Lane,
         deliveries: &mut Vec<Delivery>,
-    ) -> Result<Option<i64>, Stop> {
-        let sql = "SELECT due, record FROM delivery WHERE source = ?1 AND employee = ?2 \
-                   AND lane = ?3 AND state = 'waiting' ORDER BY due, rowid";
+    ) -> Result<(), Stop> {
+        let sql = "SELECT record FROM delivery WHERE source = ?1 AND employee = ?2 AND lane = ?3 \
+                   AND state = 'waiting' AND due <= ?4 ORDER BY due, rowid LIMIT ?5";
         let mut find = db.prepare_cached(sql)?;
         let (source, employee) = keys(person);
-        let mut found = find.query((source, employee, rows::lane(lane)))?;
+        let (now, room) = (self.now.as_millisecond(), limit(Lease::MOST - deliveries.len()));
+        let mut found = find.query((source, employee, rows::lane(lane), now, room))?;
         while let Some(row) = found.next()? {
-            let due: i64 = row.get(0)?;
-            if due > self.now.as_millisecond() || deliveries.len() >= Lease::MOST {
-                return Ok(Some(due));
-            }
-            let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
             deliveries.push(record::read("delivery", text)?);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn postpone(&self, db: &Connection, person: &Person) -> Result<(), Stop> {
@@ -138,12 +131,14 @@ impl Request {
 }
 
 /// Ends the leases that ran out, and counts a kill on each delivery they held.
-fn take_back(db: &Connection, now: Timestamp) -> Result<(), Stop> {
+fn take_back(db: &Connection, source: &SourceName, now: Timestamp) -> Result<(), Stop> {
     let sql = "SELECT source, employee, held FROM person \
-               WHERE lease IS NOT NULL AND lease_until <= ?1";
+               WHERE source = ?1 AND lease IS NOT NULL AND lease_until <= ?2";
     let lost: Vec<(Person, String)> = db
         .prepare_cached(sql)?
-        .query_map([now.as_millisecond()], |row| Ok((rows::person(row)?, row.get(2)?)))?
+        .query_map((source.as_str(), now.as_millisecond()), |row| {
+            Ok((rows::person(row)?, row.get(2)?))
+        })?
         .collect::<Result<_, _>>()?;
     for (person, held) in lost {
         tracing::warn!(%person, "a lease ran out: its worker died or was too slow");
@@ -220,6 +215,7 @@ pub(super) fn replay(db: &Connection, id: &str, lane: Lane, at: Timestamp) -> Re
     delivery.due = at;
     delivery.attempts = 0;
     delivery.looks = 0;
+    delivery.absences = 0;
     delivery.kills = 0;
     delivery.replays += 1;
     delivery.reason = None;
@@ -245,8 +241,8 @@ pub(super) fn due(
             SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \
                 AND bulk_due IS NOT NULL AND bulk_due <= ?2 LIMIT ?3) \
         UNION SELECT employee FROM ( \
-            SELECT employee FROM person WHERE lease IS NOT NULL AND lease_until <= ?2 \
-                AND source = ?1 LIMIT ?3))";
+            SELECT employee FROM person WHERE source = ?1 AND lease IS NOT NULL \
+                AND lease_until <= ?2 LIMIT ?3))";
     let found: i64 = db
         .prepare_cached(count)?
         .query_row((source.as_str(), now, limit(most)), |row| row.get(0))?;

@@ -28,10 +28,9 @@ impl Bucket {
         if rate.calls == 0 {
             return Grant::Wait(micros(period.max(1_000)));
         }
-        // A burst of all calls would leave no steady flow, so one call is always kept for it. A
-        // single call per period has no burst, and needs a little more than the period.
-        let burst = i64::from(rate.burst.min(rate.calls - 1).max(1));
+        let burst = i64::from(rate.burst.clamp(1, rate.calls));
         let interval = match i64::from(rate.calls) - burst {
+            // All calls may come at once; then one by one, just less often than one a period.
             0 => period + 1_000,
             steady => (period + steady - 1) / steady,
         }

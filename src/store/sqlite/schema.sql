@@ -38,7 +38,8 @@ CREATE INDEX delivery_needs_event ON delivery (event) WHERE state IN ('waiting',
 CREATE INDEX delivery_by_age ON delivery (received) WHERE state IN ('done', 'ignored');
 
 -- One row for each person with waiting deliveries, so that a lease never searches among those:
--- when the first one of each lane is due, not counting those under lease, and the lease itself.
+-- when the first one of each lane is due, and the lease. During a lease the times mean nothing; its
+-- end works them out afresh.
 CREATE TABLE person (
     source      TEXT NOT NULL,
     employee    TEXT NOT NULL,
@@ -53,7 +54,7 @@ CREATE INDEX person_by_live ON person (source, live_due)
     WHERE lease IS NULL AND live_due IS NOT NULL;
 CREATE INDEX person_by_bulk ON person (source, bulk_due)
     WHERE lease IS NULL AND bulk_due IS NOT NULL;
-CREATE INDEX person_by_lease ON person (lease_until) WHERE lease IS NOT NULL;
+CREATE INDEX person_by_lease ON person (source, lease_until) WHERE lease IS NOT NULL;
 
 -- Whose account is whose.
 CREATE TABLE link (

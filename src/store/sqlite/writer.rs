@@ -116,12 +116,89 @@ fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Er
     for job in jobs {
         say("SAVEPOINT job")?;
         if !job.run(db) {
-            // After some errors (a full disk) SQLite has rolled everything back by itself; then
-            // this fails, and with it the whole transaction, as it must.
+            if db.is_autocommit() {
+                // After some errors (a full disk) SQLite undoes the whole transaction by itself.
+                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+                return Err(rusqlite::Error::SqliteFailure(code, None));
+            }
             say("ROLLBACK TO job")?;
         }
         say("RELEASE job")?;
     }
     say("COMMIT")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
+        Writer::start(db).unwrap()
+    }
+
+    fn add(text: String) -> impl FnOnce(&Connection) -> Result<(), Stop> + Send + 'static {
+        move |db| {
+            db.execute("INSERT INTO line VALUES (?1)", [text])?;
+            Ok(())
+        }
+    }
+
+    async fn lines(writer: &Writer) -> i64 {
+        let count = "SELECT count(*) FROM line";
+        let count = |db: &Connection| Ok(db.query_row(count, [], |row| row.get(0))?);
+        writer.write("count", count).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_refusal_leaves_no_trace_and_spoils_nobody() {
+        let writer = writer();
+        let refused = |db: &Connection| -> Result<(), Stop> {
+            add("refused".into())(db)?;
+            Err(StoreError::LeaseLost.into())
+        };
+        let broken = |db: &Connection| -> Result<(), Stop> {
+            add("broken".into())(db)?;
+            Ok(db.execute_batch("INSERT INTO no_such_table VALUES (1)")?)
+        };
+        // All are handed in before the first is answered, so that some share a transaction.
+        let (first, refused, broken, last) = tokio::join!(
+            writer.write("add", add("first".into())),
+            writer.write("refuse", refused),
+            writer.write("break", broken),
+            writer.write("add", add("last".into())),
+        );
+        assert!(first.is_ok() && last.is_ok());
+        assert!(matches!(refused, Err(StoreError::LeaseLost)));
+        assert!(matches!(broken, Err(StoreError::Unavailable { doing: "break", .. })));
+        assert_eq!(lines(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_database_is_told_and_over_when_there_is_room() {
+        let writer = writer();
+        let room = async |pages: i64| {
+            let set = move |db: &Connection| {
+                db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+                Ok(())
+            };
+            writer.write("room", set).await.unwrap();
+        };
+        room(20).await;
+        // A small piece of work in the same transaction fails with the large one or is kept; what
+        // was told is what is there.
+        let (small, large, other) = tokio::join!(
+            writer.write("add", add("small".into())),
+            writer.write("add", add("large".repeat(100_000))),
+            writer.write("add", add("other".into())),
+        );
+        assert!(matches!(large, Err(StoreError::Unavailable { .. })));
+        let kept = i64::from(small.is_ok()) + i64::from(other.is_ok());
+        assert_eq!(lines(&writer).await, kept);
+        room(1_000_000).await;
+        writer.write("add", add("large".repeat(100_000))).await.unwrap();
+        assert_eq!(lines(&writer).await, kept + 1);
+    }
 }

@@ -30,6 +30,7 @@ macro_rules! suite {
                     those_due_first_are_leased_first
                     nothing_is_leased_before_it_is_due
                     live_goes_before_bulk
+                    the_lane_of_a_retry_counts
                     bulk_fills_what_live_leaves
                     live_fills_what_bulk_leaves
                     requests_for_one_person_serve_both_lanes

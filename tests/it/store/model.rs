@@ -209,7 +209,7 @@ impl Walk {
                     if delivery.state != DeliveryState::Waiting {
                         delivery.state = DeliveryState::Waiting;
                         (delivery.lane, delivery.due) = (*lane, at);
-                        (delivery.attempts, delivery.looks, delivery.kills) = (0, 0, 0);
+                        (delivery.attempts, delivery.kills) = (0, 0);
                         (delivery.reason, delivery.code) = (None, None);
                         delivery.replays += 1;
                         expected += 1;

@@ -24,6 +24,7 @@ pub async fn a_new_event_makes_a_waiting_delivery(on: Fixture) {
     assert_eq!(delivery.due, on.clock.now());
     let counters = (delivery.attempts, delivery.looks, delivery.kills, delivery.replays);
     assert_eq!(counters, (0, 0, 0, 0));
+    assert_eq!(delivery.absences, 0);
     assert_eq!((delivery.reason, delivery.code), (None, None));
     assert_eq!(delivery.history, []);
 }

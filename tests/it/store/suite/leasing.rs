@@ -61,18 +61,22 @@ pub async fn those_due_first_are_leased_first(on: Fixture) {
 }
 
 pub async fn nothing_is_leased_before_it_is_due(on: Fixture) {
-    let id = on.accept_and_settle("7", DeliveryState::Done).await;
-    let at = on.later(30);
-    on.store.replay(&[id], Lane::Live, at).await.unwrap();
-    on.pass(29);
-    assert!(on.lease(10).await.is_empty());
-    let due = on.accept("7", Lane::Live).await;
-    let lease = on.lease_one().await;
-    assert_eq!(ids(&lease), [due], "what is not due is not part of the lease");
-    on.pass(1);
-    assert!(on.lease(10).await.is_empty());
-    on.settle(lease, DeliveryState::Done).await;
-    assert_eq!(on.lease_one().await.deliveries.len(), 1);
+    for lane in [Lane::Live, Lane::Bulk] {
+        let id = on.accept_and_settle("7", DeliveryState::Done).await;
+        let at = on.later(30);
+        on.store.replay(&[id], lane, at).await.unwrap();
+        on.pass(29);
+        assert!(on.lease(10).await.is_empty());
+        let due = on.accept("7", lane).await;
+        let lease = on.lease_one().await;
+        assert_eq!(ids(&lease), [due], "what is not due is not part of the lease");
+        on.pass(1);
+        assert!(on.lease(10).await.is_empty());
+        on.settle(lease, DeliveryState::Done).await;
+        let lease = on.lease_one().await;
+        assert_eq!(lease.deliveries.len(), 1);
+        on.settle(lease, DeliveryState::Done).await;
+    }
 }
 
 async fn fill(on: &Fixture, live: usize, bulk: usize) {
@@ -96,6 +100,21 @@ pub async fn live_goes_before_bulk(on: Fixture) {
     assert_eq!(lanes(&on.lease(10).await), (9, 1));
     assert_eq!(lanes(&on.lease(2).await), (1, 1), "bulk has one at least");
     assert_eq!(lanes(&on.lease(19).await), (18, 1), "and not more");
+}
+
+/// A retry can stand in another lane than the event did.
+pub async fn the_lane_of_a_retry_counts(on: Fixture) {
+    fill(&on, 5, 0).await;
+    for lease in on.lease(5).await {
+        let mut deliveries = lease.deliveries.clone();
+        deliveries[0].lane = Lane::Bulk;
+        on.store.settle(lease, deliveries, None).await.unwrap();
+    }
+    on.pass(1);
+    for n in 0..20 {
+        on.accept(&format!("further {n}"), Lane::Live).await;
+    }
+    assert_eq!(lanes(&on.lease(10).await), (9, 1));
 }
 
 pub async fn bulk_fills_what_live_leaves(on: Fixture) {

@@ -16,7 +16,7 @@ pub async fn a_replay_starts_afresh_and_keeps_the_history(on: Fixture) {
     let lease = on.lease_one().await;
     let mut dead = lease.deliveries[0].clone();
     dead.state = DeliveryState::Dead;
-    (dead.attempts, dead.looks) = (8, 1);
+    (dead.attempts, dead.looks, dead.absences) = (8, 1, 2);
     dead.reason = Some("the mail is used".into());
     dead.code = Some("mailAlreadyUsed".into());
     dead.remember(Attempt {

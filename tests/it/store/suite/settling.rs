@@ -30,6 +30,7 @@ pub async fn a_settled_delivery_is_stored_as_it_is(on: Fixture) {
     delivery.due = on.later(3);
     delivery.attempts = 8;
     delivery.looks = 2;
+    delivery.absences = 1;
     delivery.reason = Some("the mail is another account's: \u{1F984} \"quoted\" 'single'".into());
     delivery.code = Some("mailAlreadyUsed".into());
     delivery.remember(attempt(&on));
