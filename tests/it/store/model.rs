@@ -19,11 +19,12 @@ use proptest::test_runner::{
 use super::suite::{Fixture, LASTING, arrival, bob, person};
 
 /// Tries random values from a seed, and tells the seed when one fails.
-pub fn run<S: Strategy>(config: Config, values: S, test: impl AsyncFn(S::Value) -> TestCaseResult) {
+pub fn run<S: Strategy>(cases: u32, values: S, test: impl AsyncFn(S::Value) -> TestCaseResult) {
     let seed = std::env::var("INSTEP_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| fastrand::u64(..));
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
-    let config = Config { failure_persistence: None, max_shrink_iters: 400, ..config };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -48,8 +49,8 @@ enum Outcome {
 enum Step {
     Accept { event: usize, ignore: bool },
     Lease { persons: usize },
-    Link { lease: usize, account: Option<u8> },
-    Settle { lease: usize, outcomes: Vec<Outcome>, link: Option<Option<u8>> },
+    Link { lease: usize, link: Link },
+    Settle { lease: usize, outcomes: Vec<Outcome>, link: Option<Link> },
     Replay { which: Vec<usize>, lane: Lane, wait: u64 },
     Trim { events: u64, deliveries: u64 },
     Pass(u64),
@@ -66,14 +67,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             1 => Just(Outcome::Left),
         ]
     };
-    let account = || prop::option::weighted(0.8, 0..3_u8);
+    let link = || {
+        (prop::option::weighted(0.8, 0..3_u8), 0..1000_u32).prop_map(|(account, differs)| Link {
+            account: account.map(|account| AccountId::new(format!("account {account}"))),
+            external_id: Some(differs.to_string()),
+            ..Link::default()
+        })
+    };
     let lane = prop_oneof![Just(Lane::Live), Just(Lane::Bulk)];
     let step = prop_oneof![
         8 => (0..24_usize, prop::bool::weighted(0.1))
             .prop_map(|(event, ignore)| Step::Accept { event, ignore }),
         5 => (1..5_usize).prop_map(|persons| Step::Lease { persons }),
-        2 => (0..4_usize, account()).prop_map(|(lease, account)| Step::Link { lease, account }),
-        6 => (0..4_usize, prop::collection::vec(outcome(), 1..4), prop::option::of(account()))
+        2 => (0..4_usize, link()).prop_map(|(lease, link)| Step::Link { lease, link }),
+        6 => (0..4_usize, prop::collection::vec(outcome(), 1..4), prop::option::of(link()))
             .prop_map(|(lease, outcomes, link)| Step::Settle { lease, outcomes, link }),
         3 => (prop::collection::vec(0..40_usize, 0..4), lane, 0..90_u64)
             .prop_map(|(which, lane, wait)| Step::Replay { which, lane, wait }),
@@ -87,7 +94,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Random walks.
 pub fn compare<F: Future<Output = Fixture>>(open: impl Fn() -> F) {
-    run(Config { cases: 64, ..Config::default() }, steps(), async |steps: Vec<Step>| {
+    run(64, steps(), async |steps: Vec<Step>| {
         let mut walk = Walk { on: open().await, model: Model::default(), leases: Vec::new() };
         for step in &steps {
             walk.step(step).await?;
@@ -134,9 +141,10 @@ impl Model {
     }
 
     fn take_back(&mut self, now: Timestamp) {
-        for (_, held) in self.held.extract_if(.., |_, held| held.until <= now) {
-            for id in held.deliveries {
-                self.deliveries.get_mut(&id).expect("held").kills += 1;
+        let lost = self.held.iter().filter(|(_, held)| held.until <= now);
+        for employee in lost.map(|(employee, _)| employee.clone()).collect::<Vec<_>>() {
+            for id in self.held.remove(&employee).expect("held").deliveries {
+                self.deliveries.get_mut(&id).expect("of a lease").kills += 1;
             }
         }
     }
@@ -170,11 +178,6 @@ fn same<T: PartialEq + Debug>(store: T, model: T, what: &str) -> TestCaseResult 
     Ok(())
 }
 
-fn link(account: Option<u8>) -> Link {
-    let account = account.map(|account| AccountId::new(format!("account {account}")));
-    Link { account, external_id: Some(fastrand::u64(..).to_string()), ..Link::default() }
-}
-
 impl Walk {
     async fn step(&mut self, step: &Step) -> TestCaseResult {
         let now = self.on.clock.now();
@@ -183,20 +186,19 @@ impl Walk {
             Step::Reopen => self.on.reopen().await,
             Step::Accept { event, ignore } => return self.accept(*event, *ignore).await,
             Step::Lease { persons } => return self.lease(*persons).await,
-            Step::Link { lease, account } => {
+            Step::Link { lease, link } => {
                 let Some(lease) = self.leases.get(*lease) else { return Ok(()) };
-                let link = link(*account);
-                let expected = self.model.may(lease, Some(&link));
-                let saved = self.on.store.save_link(lease, &link).await;
+                let expected = self.model.may(lease, Some(link));
+                let saved = self.on.store.save_link(lease, link).await;
                 same(saved.map_err(|e| e.to_string()), expected.clone(), "save_link")?;
                 if expected.is_ok() {
-                    self.model.links.insert(lease.person.employee.clone(), link);
+                    self.model.links.insert(lease.person.employee.clone(), link.clone());
                 }
             }
-            Step::Settle { lease, outcomes, link: account } => {
+            Step::Settle { lease, outcomes, link } => {
                 if *lease < self.leases.len() {
                     let lease = self.leases.remove(*lease);
-                    return self.settle(lease, outcomes, account.map(link)).await;
+                    return self.settle(lease, outcomes, link.clone()).await;
                 }
             }
             Step::Replay { which, lane, wait } => {

@@ -44,7 +44,7 @@ pub struct Fixture {
 }
 
 /// How long leases last here.
-pub const LASTING: Duration = Duration::from_mins(1);
+pub const LASTING: Duration = Duration::from_secs(60);
 
 impl Fixture {
     /// The time at which every fixture's clock begins.
@@ -101,7 +101,7 @@ impl Fixture {
     pub async fn accept_and_settle(&self, employee: &str, state: DeliveryState) -> DeliveryId {
         let id = self.accept(employee, Lane::Live).await;
         let lease = self.lease_one().await;
-        assert_eq!(ids(&lease), [id.clone()]);
+        assert_eq!(ids(&lease), std::slice::from_ref(&id));
         self.settle(lease, state).await;
         id
     }
