@@ -1,7 +1,7 @@
 //! The store in one SQLite file: nothing else to set up, and the default.
 //!
 //! One thread writes and commits in groups (`writer.rs`), a few connections read (`readers.rs`).
-//! One process serves from a file ([`ServingLock`]); others may open it at the
+//! One process serves from a file ([`SqliteStore::lock_for_serving`]); others may open it at the
 //! same time to look and to replay. Budgets live in memory, because only that process spends them.
 //! When the disk is full or the file is locked, calls say [`StoreError::Unavailable`]; once the
 //! cause is gone, the next call succeeds.
@@ -19,6 +19,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +33,6 @@ use self::accept::Ready;
 use self::rate::Bucket;
 use self::readers::Readers;
 use self::rows::Written;
-pub use self::serving::ServingLock;
 use self::writer::Writer;
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
@@ -95,6 +95,7 @@ pub struct SqliteStore {
     budgets: Mutex<HashMap<String, Bucket>>,
     /// Counts requests for a single person, every tenth of which goes to bulk work.
     singles: AtomicUsize,
+    serving: Mutex<Option<File>>,
 }
 
 impl SqliteStore {
@@ -116,7 +117,31 @@ impl SqliteStore {
             writer: open().map_err(|stop| stop.while_doing("open"))?,
             budgets: Mutex::default(),
             singles: AtomicUsize::new(0),
+            serving: Mutex::default(),
         })
+    }
+
+    /// The file that a URL like `sqlite:instep.db` or `sqlite:///var/lib/instep.db` names.
+    pub fn parse_url(url: &str) -> Option<PathBuf> {
+        let path = url.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        (!path.is_empty()).then(|| path.into())
+    }
+
+    /// Makes this process the one that serves from the file, until the store is dropped or the
+    /// process ends. Leases that an earlier server left behind run out at once, because nobody is
+    /// at work on them. Blocks for the moment it takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when another process serves from the file, or cannot be kept
+    /// from it.
+    pub fn lock_for_serving(&self) -> Result<(), StoreError> {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        if serving.is_none() {
+            let lock = serving::take(&self.path).map_err(|stop| stop.while_doing("lock"))?;
+            *serving = Some(lock);
+        }
+        Ok(())
     }
 
     /// Works on a budget.

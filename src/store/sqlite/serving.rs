@@ -6,33 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Stop, file};
-use crate::store::StoreError;
 
-/// A lock on `<database>.lock`. The system lets go of it when the process ends, in whatever way.
-#[derive(Debug)]
-pub struct ServingLock {
-    _file: File,
+/// Takes the lock `<database>.lock`; the system lets go of it when the file is closed or the
+/// process ends, in whatever way. Leases that an earlier server left behind run out at once.
+pub(super) fn take(database: &Path) -> Result<File, Stop> {
+    let lock = lock(database)?;
+    let db = file::open_to_write(database)?;
+    db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
+    Ok(lock)
 }
 
-impl ServingLock {
-    /// Takes the lock; makes the database when it is not there. Leases that an earlier server left
-    /// behind run out at once, because nobody is at work on them. Blocks for the moment it takes.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when another process serves from this database, and as for
-    /// [`SqliteStore::open`](super::SqliteStore::open).
-    pub fn take(database: &Path) -> Result<Self, StoreError> {
-        let take = || -> Result<Self, Stop> {
-            let lock = lock(database)?;
-            let db = file::open_to_write(database)?;
-            db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
-            Ok(lock)
-        };
-        take().map_err(|stop| stop.while_doing("lock"))
-    }
-}
-
-fn lock(database: &Path) -> Result<ServingLock, Stop> {
+fn lock(database: &Path) -> Result<File, Stop> {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -40,7 +24,7 @@ fn lock(database: &Path) -> Result<ServingLock, Stop> {
     let failed = |e: io::Error| told(e.kind(), format!("{}: {e}", name.display()));
     let file = OpenOptions::new().create(true).append(true).open(&name).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(ServingLock { _file: file }),
+        Ok(()) => Ok(file),
         Err(TryLockError::Error(e)) => Err(failed(e)),
         Err(TryLockError::WouldBlock) => Err(told(
             io::ErrorKind::WouldBlock,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use instep::clock::Clock;
 use instep::model::{Arrival, DeliveryId, DeliveryState, Fate, Lane};
-use instep::store::sqlite::{ServingLock, SqliteStore};
+use instep::store::sqlite::SqliteStore;
 use instep::store::{LeaseRequest, Retention, Store, StoreError};
 
 use super::suite::{Fixture, LASTING, Later, arrival, bob, fresh, lease};
@@ -166,16 +166,19 @@ async fn fill_a_small_disk() {
 #[tokio::test]
 async fn one_server_a_file_and_its_successor_begins_at_once() {
     let (on, path) = open_with_path();
-    let first = ServingLock::take(&path).unwrap();
+    let server = || SqliteStore::open(&path, on.clock.clone()).unwrap();
+    let (first, second) = (server(), server());
+    first.lock_for_serving().unwrap();
+    first.lock_for_serving().expect("it has the lock already");
     on.accept("7", Lane::Live).await;
     on.lease_one().await;
-    let error = ServingLock::take(&path).unwrap_err();
+    let error = second.lock_for_serving().unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { doing: "lock", .. }), "{error:?}");
     assert!(chain(&error).contains("another `instep serve`"), "{}", chain(&error));
     assert!(on.lease(10).await.is_empty(), "the refused one changed nothing");
 
     drop(first);
-    let _second = ServingLock::take(&path).unwrap();
+    second.lock_for_serving().unwrap();
     let lease = on.lease_one().await;
     assert_eq!(lease.deliveries[0].kills, 1, "the first server did not end the lease");
 }
@@ -294,7 +297,8 @@ async fn a_closed_store_leaves_one_tidy_file() {
 #[tokio::test]
 async fn another_process_may_replay() {
     let (on, path) = open_with_path();
-    let _serving = ServingLock::take(&path).unwrap();
+    let serving = SqliteStore::open(&path, on.clock.clone()).unwrap();
+    serving.lock_for_serving().unwrap();
     let id = on.accept_and_settle("7", DeliveryState::Dead).await;
     let beside = SqliteStore::open(&path, on.clock.clone()).unwrap();
     let replayed = beside.replay(&[id], Lane::Live, on.clock.now()).await.unwrap();
@@ -312,4 +316,14 @@ async fn a_deadline_is_not_after_the_end_of_the_lease() {
     let leases = on.store.lease(request).await.unwrap();
     assert_eq!(leases[0].deadline.left(), Duration::ZERO);
     assert_eq!(on.lease_one().await.deliveries[0].kills, 1);
+}
+
+#[test]
+fn a_url_names_a_file() {
+    let named = |url| SqliteStore::parse_url(url);
+    assert_eq!(named("sqlite:instep.db"), Some("instep.db".into()));
+    assert_eq!(named("sqlite:/var/lib/instep.db"), Some("/var/lib/instep.db".into()));
+    assert_eq!(named("sqlite:///var/lib/instep.db"), Some("/var/lib/instep.db".into()));
+    assert_eq!(named("sqlite:"), None);
+    assert_eq!(named("redis://localhost"), None);
 }
