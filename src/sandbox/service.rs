@@ -258,7 +258,8 @@ impl<D: Double> Front<D> {
 
     fn set_faults(&self, body: &[u8]) -> Answer {
         let known = |method: &str, path: &str| route(D::ENDPOINTS, method, path).is_some();
-        match self.faults().set(body, known) {
+        let done = self.faults().set(body, known);
+        match done {
             Ok(()) => Answer::json(200, &*self.faults()),
             Err(problem) => {
                 let endpoints: Vec<_> = self.ledger.names.iter().collect();
