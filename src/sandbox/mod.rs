@@ -208,7 +208,8 @@ impl Sandbox {
 
     /// Every person's record in full, with labels under `humanReadable`.
     pub fn people(&self) -> Vec<Value> {
-        self.hibob.double.people()
+        let people = self.hibob.double.people();
+        people.iter().map(|person| serde_json::to_value(person).unwrap_or_default()).collect()
     }
 
     /// Every account with its groups, links and values, the owner's included.

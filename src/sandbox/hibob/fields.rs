@@ -1,5 +1,8 @@
 //! The fields that the company's HiBob knows: ids, types, and the lists their values come from.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::super::record::at;
@@ -55,9 +58,17 @@ const FIELDS: [Field; 44] = [
     ("address.city", "text", ""),
 ];
 
+/// By id without `root.`: it is looked at for each field of each record that is read.
+static BY_ID: LazyLock<HashMap<&str, &Field>> =
+    LazyLock::new(|| FIELDS.iter().map(|field| (bare(field.0), field)).collect());
+
+/// A field's id without the category that records do not show.
+pub fn bare(id: &str) -> &str {
+    id.strip_prefix("root.").unwrap_or(id)
+}
+
 fn find(field: &str) -> Option<&'static Field> {
-    let bare = field.strip_prefix("root.").unwrap_or(field);
-    FIELDS.iter().find(|(id, _, _)| id.strip_prefix("root.").unwrap_or(id) == bare)
+    BY_ID.get(bare(field)).copied()
 }
 
 /// Whether an object is one value rather than a category.
@@ -129,7 +140,7 @@ pub fn metadata() -> Value {
             json!({
                 "id": id, "category": category, "categoryId": category,
                 "categoryDisplayName": category, "name": name, "description": null,
-                "jsonPath": id.strip_prefix("root.").unwrap_or(id), "type": kind,
+                "jsonPath": bare(id), "type": kind,
                 "typeData": type_data,
                 "historical": matches!(category, "work" | "payroll" | "address"),
             })

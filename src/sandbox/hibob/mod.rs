@@ -5,7 +5,8 @@ mod fields;
 mod read;
 mod webhooks;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -63,6 +64,14 @@ pub struct Changed {
     pub events: Vec<String>,
 }
 
+/// What the control calls show; people in full or their number.
+#[derive(Serialize)]
+struct Shown<'l, People> {
+    people: People,
+    calls: BTreeMap<&'l str, u64>,
+    webhooks: Progress,
+}
+
 impl HiBob {
     /// A HiBob for this company and this service user. Must be called on a runtime.
     pub fn new(
@@ -112,17 +121,10 @@ impl HiBob {
     }
 
     /// Every record in full, with the labels that people read.
-    pub fn people(&self) -> Vec<Value> {
+    pub fn people(&self) -> Vec<impl Serialize> {
         let company = self.company();
-        let (people, lists): (Vec<_>, _) =
-            (company.people().cloned().collect(), company.lists().clone());
-        drop(company);
-        let full = |record: std::sync::Arc<Value>| {
-            let mut full = Value::clone(&record);
-            full["humanReadable"] = read::human_readable(&lists, &record);
-            full
-        };
-        people.into_iter().map(full).collect()
+        let lists = company.lists();
+        company.people().map(|record| read::Full(Arc::clone(record), Arc::clone(lists))).collect()
     }
 
     /// A moment that no event before had.
@@ -252,18 +254,15 @@ impl Double for HiBob {
     }
 
     fn control(&self, call: &Call, ledger: &Ledger) -> Option<Answer> {
-        let counters = || json!({"calls": ledger.calls(), "webhooks": self.webhooks.progress()});
+        let (calls, webhooks) = (ledger.calls(), self.webhooks.progress());
         Some(match (call.method.as_str(), call.path.as_str()) {
             ("GET", "/_sandbox/state") => {
-                let mut state = counters();
-                state["people"] = self.people().into();
-                Answer::json(200, &state)
+                Answer::json(200, &Shown { people: self.people(), calls, webhooks })
             }
-            ("GET", "/_sandbox/stats") => {
-                let mut stats = counters();
-                stats["people"] = self.company().people().count().into();
-                Answer::json(200, &stats)
-            }
+            ("GET", "/_sandbox/stats") => Answer::json(
+                200,
+                &Shown { people: self.company().people().count(), calls, webhooks },
+            ),
             ("POST", "/_sandbox/people") => self.set_people(&call.body),
             ("POST", "/_sandbox/webhook") => match serde_json::from_slice::<Hook>(&call.body) {
                 Ok(hook) => {

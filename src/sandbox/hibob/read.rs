@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::super::answer::Answer;
 use super::super::company::Company;
 use super::super::faults::Fault;
 use super::super::lists::Lists;
-use super::super::record::{put, text};
+use super::super::record::{at, put, text};
 use super::{fields, refuse};
 
 /// How values are shown.
@@ -115,8 +116,8 @@ impl Query {
         let mut shown = Value::Object(Map::new());
         let mut readable = Value::Object(Map::new());
         for field in &self.fields {
-            let bare = |id: &str| id.strip_prefix("root.").unwrap_or(id).to_owned();
-            if fault.is_some_and(|f| f.omit_field.iter().any(|id| bare(id) == bare(field))) {
+            let omitted = |id: &String| fields::bare(id) == fields::bare(field);
+            if fault.is_some_and(|fault| fault.omit_field.iter().any(omitted)) {
                 continue;
             }
             let Some(mut value) = fields::seen(record, field) else { continue };
@@ -145,27 +146,41 @@ impl Query {
 /// Puts a value into a nested form; what is there already, of which this is a part, stays.
 fn overlay(shown: &mut Value, field: &str, value: Value) {
     let parent = field.rsplit_once('.').map(|(parent, _)| parent);
-    let blocked = parent.and_then(|parent| super::super::record::at(shown, parent));
+    let blocked = parent.and_then(|parent| at(shown, parent));
     // `work.reportsTo.email` beside `work.reportsTo`: the whole person is shown, or nobody.
     if blocked.is_some_and(|there| !there.is_object()) {
         return;
     }
-    if value.is_object() || super::super::record::at(shown, field).is_none() {
+    if value.is_object() || at(shown, field).is_none() {
         put(shown, field, value);
     }
 }
 
 /// The labels that people read in place of ids, nested, of every field that has a value.
-pub fn human_readable(lists: &Lists, record: &Value) -> Value {
+fn human_readable(lists: &Lists, record: &Value) -> Value {
     let label = |list: &str, id: &str| lists.label(list, id).to_owned();
     let mut readable = Value::Object(Map::new());
     for field in fields::all() {
-        let value = fields::seen(record, field);
-        if let Some(display) = value.and_then(|value| fields::display(field, &value, label)) {
+        let value = at(record, field).filter(|value| !value.is_null());
+        if let Some(display) = value.and_then(|value| fields::display(field, value, label)) {
             overlay(&mut readable, field, display);
         }
     }
     readable
+}
+
+/// A record in full, with the labels that people read.
+pub struct Full(pub Arc<Value>, pub Arc<Lists>);
+
+impl Serialize for Full {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut full = serializer.serialize_map(None)?;
+        for (name, value) in self.0.as_object().into_iter().flatten() {
+            full.serialize_entry(name, value)?;
+        }
+        full.serialize_entry("humanReadable", &human_readable(&self.1, &self.0))?;
+        full.end()
+    }
 }
 
 /// The records at hand and the lists that explain them; the company is let go before they are shown.

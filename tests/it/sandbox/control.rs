@@ -83,12 +83,12 @@ async fn state_counts_calls_by_template() {
     assert_eq!(state["webhooks"]["waiting"], 0);
     let nobody = "65f0c1d2e3a4b5c6d7e8f901";
     town.lms("GET", &format!("/api/v2/users/{nobody}"), None).await;
-    let stats = town.look(&town.sandbox.lms_url(), "stats").await;
+    let counters = town.look(&town.sandbox.lms_url(), "stats").await;
     assert_eq!(
-        stats["calls"],
+        counters["calls"],
         json!({"POST /api/v2/oauth2/token": 1, "GET /api/v2/users/{userId}": 1})
     );
-    assert_eq!((&stats["writes"], &stats["accounts"]["active"]), (&json!(0), &json!(1)));
+    assert_eq!((&counters["writes"], &counters["accounts"]["active"]), (&json!(0), &json!(1)));
     let requests = town.look(&town.sandbox.hibob_url(), "requests").await;
     assert_eq!(requests[SEARCH][1]["body"]["fields"][0], "root.id");
     assert_eq!(requests[SEARCH][1]["status"], 200);

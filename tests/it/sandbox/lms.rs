@@ -89,6 +89,9 @@ async fn a_user_is_created_changed_deactivated_and_restored() {
     assert_eq!(roles, json!([{"groupId": town.group(), "role": "learner"}]));
     assert_eq!(town.create("nadia.brisk@example.test").await.code(), "mailAlreadyUsed");
     assert_eq!(town.lms_state().await["writes"], 8);
+    let remembered = town.look(&town.sandbox.lms_url(), "requests").await;
+    assert_eq!(remembered["POST /api/v2/users"].as_array().unwrap().len(), 4);
+    assert_eq!(town.spec.requests(&remembered), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -137,8 +140,8 @@ async fn what_cannot_be_is_refused_by_its_code() {
     }
     let named = json!({"username": "two"});
     town.lms("PATCH", &format!("/api/v2/users/{two}"), Some(named)).await;
-    let torn = json!({"mail": "one@example.test", "username": "two", "membership": member});
-    let got = town.lms("POST", "/api/v2/users", Some(torn)).await;
+    let split = json!({"mail": "one@example.test", "username": "two", "membership": member});
+    let got = town.lms("POST", "/api/v2/users", Some(split)).await;
     assert_eq!(got.code(), "loginIdentifierMultipleUsersFound");
 
     let state = town.lms_state().await;
@@ -216,7 +219,7 @@ async fn lists_filter_and_page_by_link() {
 #[tokio::test]
 async fn groups_form_a_tree_and_roles_go_down_public_branches() {
     let town = Town::small().await;
-    let user = town.create("kim@example.test").await.id();
+    let kim = town.create("kim@example.test").await.id();
     let group = async |name: &str, public: bool, parent: &str| {
         let body = json!({"name": name, "public": public, "parentId": parent});
         town.lms("POST", "/api/v2/groups", Some(body)).await.id()
@@ -225,19 +228,19 @@ async fn groups_form_a_tree_and_roles_go_down_public_branches() {
     let open = group("Open", true, &top).await;
     let shut = group("Shut", false, &open).await;
     for at in [&top, &open, &shut] {
-        let path = format!("/api/v2/groups/{at}/learner/{user}");
+        let path = format!("/api/v2/groups/{at}/learner/{kim}");
         assert_eq!(town.lms("POST", &path, None).await.status, 204);
     }
-    let path = format!("/api/v2/groups/{top}/user-admin/{user}");
+    let path = format!("/api/v2/groups/{top}/user-admin/{kim}");
     town.lms("POST", &path, None).await;
     let got = town.lms("GET", &format!("/api/v2/groups/{top}/roles"), None).await;
     assert_eq!(
         got.body,
-        json!([{"userId": user, "role": "learner"}, {"userId": user, "role": "userAdmin"}])
+        json!([{"userId": kim, "role": "learner"}, {"userId": kim, "role": "userAdmin"}])
     );
 
-    town.lms("DELETE", &format!("/api/v2/groups/{top}/learner/{user}"), None).await;
-    let roles = town.lms("GET", &format!("/api/v2/users/{user}/roles"), None).await.body;
+    town.lms("DELETE", &format!("/api/v2/groups/{top}/learner/{kim}"), None).await;
+    let roles = town.lms("GET", &format!("/api/v2/users/{kim}/roles"), None).await.body;
     let left: Vec<_> =
         roles.as_array().unwrap().iter().map(|row| row["groupId"].as_str().unwrap()).collect();
     assert_eq!(left, [town.group(), &top, &shut]);
@@ -349,20 +352,20 @@ async fn reads_and_writes_have_a_second_s_worth_each() {
     let town = Town::with(Options { people: 2, ..Options::default() }).await;
     let user = town.create("kim@example.test").await.id();
     let path = format!("/api/v2/users/{user}");
-    let patch = async || town.lms("PATCH", &path, Some(json!({"job": "x"}))).await;
+    let write = async || town.lms("PATCH", &path, Some(json!({"job": "x"}))).await;
     for _ in 0..9 {
-        assert_eq!(patch().await.status, 200);
+        assert_eq!(write().await.status, 200);
     }
-    let got = patch().await;
+    let got = write().await;
     assert_eq!((got.status, got.body), (429, json!({"error": "tooManyRequests"})));
     for _ in 0..50 {
         assert_eq!(town.lms("GET", &path, None).await.status, 200);
     }
     assert_eq!(town.lms("GET", &path, None).await.status, 429);
     town.clock.advance(Duration::from_millis(100));
-    assert_eq!((patch().await.status, patch().await.status), (200, 429));
+    assert_eq!((write().await.status, write().await.status), (200, 429));
     town.order_lms("limits", json!({"off": true})).await;
-    assert_eq!(patch().await.status, 200);
+    assert_eq!(write().await.status, 200);
 }
 
 #[tokio::test]

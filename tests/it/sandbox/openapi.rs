@@ -131,7 +131,7 @@ impl Spec {
                 for (name, member) in members {
                     match known.get(name) {
                         Some(schema) => {
-                            self.check(&format!("{at}.{name}"), schema, member, problems)
+                            self.check(&format!("{at}.{name}"), schema, member, problems);
                         }
                         None => problems.push(format!("{at}: {name} is unknown")),
                     }
