@@ -17,6 +17,9 @@ pub(super) enum When {
     Before,
     /// After it.
     After,
+    /// After a while, whether the caller is still there or not: the request that takes effect when
+    /// everyone has given it up.
+    Late,
 }
 
 /// On which side of the effect the connection is cut.
@@ -47,7 +50,7 @@ pub(super) struct Fault {
     /// Wait so long, after the effect unless `when` says before.
     #[serde(default)]
     pub latency_ms: u64,
-    /// Before or after the effect.
+    /// On which side of the effect; `late` is before it, and the effect comes in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     /// Cut the connection: `before` or `after` the effect; `true` is after.

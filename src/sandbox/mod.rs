@@ -99,7 +99,7 @@ pub struct Sandbox {
     credentials: Credentials,
     clock: Clock,
     stop: CancellationToken,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Sandbox {
@@ -143,7 +143,7 @@ impl Sandbox {
             client_secret,
             default_group,
         };
-        let tasks = [one, other];
+        let tasks = vec![one, other];
         Ok(Self { hibob, lms, hibob_address, lms_address, credentials, clock, stop, tasks })
     }
 
@@ -279,11 +279,18 @@ external_id = "root.id"
     }
 
     /// Stops both doubles; open calls get a moment to end.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        for task in self.tasks {
+        for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
+    }
+}
+
+/// A sandbox that is dropped stops, too, a moment later.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 

@@ -221,20 +221,39 @@ impl<D: Double> Front<D> {
             self.ledger.remember(at, &call, Some(answer.status));
             return Ok(answer.into_response());
         };
-        let answer = self.misbehave(at, &call, &fault).await;
+        let (call, fault) = (Arc::new(call), Arc::new(fault));
+        let answer = Arc::clone(&self).misbehave(at, Arc::clone(&call), fault).await;
         self.ledger.remember(at, &call, answer.as_ref().ok().map(|answer| answer.status));
         answer.map(Answer::into_response)
     }
 
-    async fn misbehave(&self, at: usize, call: &Call, fault: &Fault) -> Result<Answer, Cut> {
+    async fn misbehave(
+        self: Arc<Self>,
+        at: usize,
+        call: Arc<Call>,
+        fault: Arc<Fault>,
+    ) -> Result<Answer, Cut> {
         let pause = Duration::from_millis(fault.latency_ms);
+        let front = Arc::clone(&self);
+        let order = Arc::clone(&fault);
+        let effect =
+            async move { order.has_effect().then(|| front.double.answer(at, &call, Some(&order))) };
+        if fault.when == Some(When::Late) {
+            // A task of its own: when the caller hangs up, this future ends and the task does not.
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                effect.await
+            });
+            let effect = late.await.map_err(|_| Cut)?;
+            return Ok(fault.spoil(effect, |status| self.double.refusal(status)));
+        }
         if fault.when == Some(When::Before) {
             tokio::time::sleep(pause).await;
         }
         if fault.drop == Some(DropAt::Before) {
             return Err(Cut);
         }
-        let effect = fault.has_effect().then(|| self.double.answer(at, call, Some(fault)));
+        let effect = effect.await;
         if fault.when != Some(When::Before) {
             tokio::time::sleep(pause).await;
         }
@@ -252,7 +271,9 @@ impl<D: Double> Front<D> {
             _ => self.double.control(call, &self.ledger),
         };
         known.unwrap_or_else(|| {
-            Answer::json(404, &json!({"error": "no such control call: see the sandbox's README"}))
+            let known = "GET state stats requests faults settings; \
+                POST people webhook accounts faults limits settings revoke";
+            Answer::json(404, &json!({"error": "no such control call", "known": known}))
         })
     }
 

@@ -158,11 +158,10 @@ impl Town {
 }
 
 /// Waits until something is so; fails after ten seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
     let deadline = Deadline::after(Duration::from_secs(10));
     while !so().await {
         assert!(!deadline.left().is_zero(), "waited in vain until {what}");
-        tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use instep::sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
-use super::{Got, Town};
+use super::{Got, Town, until};
 
 const SEARCH: &str = "POST /v1/people/search";
 
@@ -210,6 +210,41 @@ async fn connections_are_cut_on_either_side_of_the_effect() {
         assert_eq!(town.lms("GET", &path, None).await.status, 429);
         assert_eq!(town.lms("GET", &path, None).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_before_the_effect_changes_nothing_unless_it_is_late() {
+    let town = Town::small().await;
+    let group = &town.sandbox.credentials().default_group;
+    let create = |mail: &str| {
+        let body = json!({"mail": mail, "membership": {"groupId": group, "role": "learner"}});
+        let url = format!("{}/api/v2/users", town.sandbox.lms_url());
+        let call = town.client.post(url).bearer_auth(&town.token).header("360-api-version", "v2.0");
+        tokio::spawn(call.json(&body).send())
+    };
+    let there = async |mail: &str| {
+        let path = format!("/api/v2/users?mail[eq]={mail}");
+        town.lms("GET", &path, None).await.body != json!([])
+    };
+    let calls = async || {
+        let counters = town.look(&town.sandbox.lms_url(), "stats").await;
+        counters["calls"]["POST /api/v2/users"].as_u64().unwrap_or(0)
+    };
+    let pause =
+        |when: &str| json!({"endpoint": "POST /api/v2/users", "latency_ms": 1000, "when": when});
+    let hang_up = async |mail: &str, nth: u64| {
+        let call = create(mail);
+        until("the call is under way", async || calls().await == nth).await;
+        call.abort();
+    };
+    town.order_lms("faults", pause("before")).await;
+    hang_up("gone@example.test", 1).await;
+    // This one is answered after the first would have been.
+    assert_eq!(create("patient@example.test").await.unwrap().unwrap().status(), 201);
+    assert!(!there("gone@example.test").await);
+    town.order_lms("faults", pause("late")).await;
+    hang_up("late@example.test", 3).await;
+    until("it takes effect all the same", async || there("late@example.test").await).await;
 }
 
 #[tokio::test]

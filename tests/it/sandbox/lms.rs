@@ -375,8 +375,6 @@ async fn a_planned_deactivation_happens_by_itself() {
     let at = json!({"toBeDeactivatedAt": "2026-03-02T08:20:00.000Z"});
     assert_eq!(town.lms("PATCH", &path, Some(at)).await.status, 200);
     town.clock.advance(Duration::from_secs(300));
-    until("it is done", || async {
-        town.lms("GET", &path, None).await.body["status"] == "deleted"
-    })
-    .await;
+    until("it is done", async || town.lms("GET", &path, None).await.body["status"] == "deleted")
+        .await;
 }

@@ -118,7 +118,7 @@ async fn each_change_sends_the_fitting_events_in_order() {
     }
     town.order_bob("people", json!({"id": id, "delete": true})).await;
     expected.push("employee.deleted".to_owned());
-    until("all are heard", || async { ear.kinds().len() == expected.len() }).await;
+    until("all are heard", async || ear.kinds().len() == expected.len()).await;
     assert_eq!(ear.kinds(), expected);
     assert!(ear.heard.lock().unwrap().iter().all(|(_, signed)| *signed));
 
@@ -144,7 +144,7 @@ async fn a_refused_event_is_sent_again_and_those_behind_it_wait() {
         let change = json!({"id": id, "merge": {"surname": name}, "send": ["employee.invented"]});
         assert_eq!(town.order_bob("people", change).await.status, 200);
     }
-    until("all are acknowledged", || async { town.sandbox.webhooks().acknowledged == 6 }).await;
+    until("all are acknowledged", async || town.sandbox.webhooks().acknowledged == 6).await;
     let progress = town.bob_state().await["webhooks"].clone();
     assert_eq!((&progress["sent"], &progress["failed"]), (&json!(8), &json!(2)));
     assert_eq!(progress["waiting"], 0);
@@ -158,9 +158,9 @@ async fn a_new_webhook_can_be_pinged_and_events_doubled() {
     *ear.refuse.lock().unwrap() = 1;
     let hook = json!({"url": url, "secret": SECRET, "ping": true, "copies": 2});
     town.order_bob("webhook", hook).await;
-    until("the second ping", || async { ear.bodies() == [json!({"text": "Ping test"})] }).await;
+    until("the second ping", async || ear.bodies() == [json!({"text": "Ping test"})]).await;
     town.order_bob("people", json!({"merge": {"internal": {"lifecycleStatus": "hired"}}})).await;
-    until("both copies", || async { ear.bodies().len() == 3 }).await;
+    until("both copies", async || ear.bodies().len() == 3).await;
     assert_eq!(ear.bodies()[1], ear.bodies()[2]);
 }
 
@@ -174,7 +174,7 @@ async fn a_storm_of_changes_goes_out_whole() {
         .map(|n| json!({"id": people[n % 300]["id"], "merge": {"surname": format!("N{n}")}}));
     let got = town.order_bob("people", storm.collect()).await;
     assert_eq!(got.body.as_array().unwrap().len(), 900);
-    until("all are heard", || async { ear.heard.lock().unwrap().len() == 900 }).await;
+    until("all are heard", async || ear.heard.lock().unwrap().len() == 900).await;
     // Each person's events arrive in the order in which they happened.
     for person in &people {
         let times: Vec<_> = ear
@@ -189,7 +189,7 @@ async fn a_storm_of_changes_goes_out_whole() {
 
 #[tokio::test]
 async fn the_same_seed_lives_the_same_life() {
-    let lived = || async {
+    let lived = async || {
         let town = Town::small().await;
         let mut life = Life::new(11);
         let deeds: Vec<_> = (0..300).map(|_| town.sandbox.live(&mut life).0.what).collect();
