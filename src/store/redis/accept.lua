@@ -5,7 +5,7 @@ local event, body, delivery = ARGV[2], ARGV[3], ARGV[4]
 local received, row, employee, lane = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
 if call('HSETNX', events, event, body) == 1 then
-  call('ZADD', seen, received, event)
+  call('RPUSH', seen, stamp(received) .. event)
 else
   local before = call('HGET', events, event)
   local split = string.find(before, '\0', 1, true)

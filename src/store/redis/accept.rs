@@ -23,8 +23,8 @@ struct Known {
 impl RedisStore {
     /// See [`Store::accept`](crate::store::Store::accept).
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
-        let offered = arrival.delivery.clone();
-        let (delivery, event) = (arrival.first_delivery(), arrival.event);
+        let delivery = arrival.first_delivery();
+        let event = arrival.event;
         let received = delivery.received_at.as_millisecond();
         let employee = delivery.employee.as_ref().map(|employee| names::part(employee.as_str()));
         let row = delivery.employee.as_ref().map_or_else(String::new, |employee| {
@@ -45,10 +45,10 @@ impl RedisStore {
             .arg(employee.as_deref().unwrap_or_default())
             .arg(if waits { lane(delivery.lane) } else { "" })
             // Never later than now, should it come from a clock that runs ahead.
-            .arg(self.from_now(delivery.due).min(0));
+            .arg(self.distance(delivery.due).min(0));
         let carrier: String = read("accept", call.run(&self.connection).await)?;
-        Ok(if carrier == offered.as_str() {
-            Accepted::New(offered)
+        Ok(if carrier == delivery.id.as_str() {
+            Accepted::New(delivery.id)
         } else {
             Accepted::Repeat(DeliveryId::new(carrier))
         })

@@ -14,20 +14,26 @@ impl RedisStore {
         rate: Rate,
         want: u32,
     ) -> Result<Grant, StoreError> {
-        let burst = rate.burst.clamp(1, rate.calls.max(1));
-        // A burst that is the whole budget leaves no flow; one call in each period still comes,
-        // when the burst is a period old.
-        let flow = rate.calls.saturating_sub(burst).max(1);
-        let gap = rate.per.as_secs_f64() * 1000.0 / f64::from(flow);
+        if rate.calls == 0 {
+            return Ok(Grant::Wait(rate.per.max(Duration::from_millis(1))));
+        }
+        // A burst of all calls would leave no steady flow, so one call is always kept for it. A
+        // single call in each period has no burst, and needs a little more than the period.
+        let burst = rate.burst.min(rate.calls - 1).max(1);
+        let per = rate.per.as_secs_f64() * 1000.0;
+        let gap = match rate.calls - burst {
+            0 => per + 1.0,
+            flow => per / f64::from(flow),
+        };
         let call = GRANT
             .on(&[self.names.budget(budget)])
             .arg(self.now())
             .arg(format!("{gap:.6}"))
             .arg(burst)
             .arg(want.max(1));
-        let (calls, wait): (u32, u64) = read("grant", call.run(&self.connection).await)?;
+        let (calls, pause): (u32, u64) = read("grant", call.run(&self.connection).await)?;
         Ok(match calls {
-            0 => Grant::Wait(Duration::from_millis(wait.max(1))),
+            0 => Grant::Wait(Duration::from_millis(pause.max(1))),
             calls => Grant::Calls(calls),
         })
     }

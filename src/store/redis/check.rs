@@ -89,6 +89,13 @@ fn warn_from_info(info: &Facts, sentinel: bool, warnings: &mut Vec<String>) {
             "Sentinel watches a master that has no replica: should it fail, nothing can take over."
                 .into(),
         );
+    } else if sentinel && !info.contains_key("min_slaves_good_slaves") {
+        warnings.push(
+            "Redis copies to its replicas after it has answered, and a master that is cut off from \
+             them goes on taking events that a failover then throws away. With two replicas or \
+             more, set min-replicas-to-write to 1."
+                .into(),
+        );
     }
 }
 

@@ -244,7 +244,7 @@ impl Address {
 }
 
 /// Whether another connection could do better: the line is dead or silent, or it leads to a server
-/// that is a replica now.
+/// that is a replica now, or was left alone by its replicas.
 fn is_broken(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
@@ -252,6 +252,7 @@ fn is_broken(error: &RedisError) -> bool {
             error.kind(),
             ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
         )
+        || error.code() == Some("NOREPLICAS")
 }
 
 /// Small commands must not wait to be sent together.

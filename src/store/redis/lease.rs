@@ -1,7 +1,7 @@
 //! Leases: beginning them, writing links under them, ending them.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Value;
@@ -17,6 +17,8 @@ use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
 
 /// The most deliveries in one answer; who does not fit comes with the next.
 const ROOM: usize = 10_000;
+/// How many unanswered lease calls are remembered.
+const MOST_LOST: usize = 100;
 /// How long a settle goes on trying while Redis cannot be reached; what a lease cost is lost with
 /// it. Never longer than the lease lasts.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +46,11 @@ impl RedisStore {
         let token = Uuid::now_v7().to_string();
         // It ends before Redis' own measure of it, which begins later.
         let deadline = Deadline::after(request.lasting);
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lost: Vec<String> = {
+            let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            let here = lost.iter().filter(|(source, _)| source == request.source);
+            here.map(|(_, token)| token.clone()).collect()
+        };
         let mut call = LEASE
             .on(&self.names.of_source(request.source))
             .arg(self.now())
@@ -59,19 +65,15 @@ impl RedisStore {
             call = call.arg(token);
         }
         // Not repeated as it is: what the first call leased would be nobody's.
+        let unanswered =
+            Unanswered { lost: &self.lost, call: Some((request.source.clone(), token)) };
         let answer = call.run_patiently(&self.connection, Duration::ZERO).await;
-        let mut remembered = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if answer.is_ok() {
-            remembered.retain(|token| !lost.contains(token));
-        } else {
-            remembered.push(token);
-            let surplus = remembered.len().saturating_sub(100);
-            remembered.drain(..surplus);
+            unanswered.came(&lost);
         }
-        drop(remembered);
-        let leased: Vec<Value> = read("lease", answer)?;
-        let mut leases = Vec::with_capacity(leased.len());
-        for one in leased {
+        let answer: Vec<Value> = read("lease", answer)?;
+        let mut leases = Vec::with_capacity(answer.len());
+        for one in answer {
             leases.extend(read_lease(one, request.source, deadline)?);
         }
         Ok(leases)
@@ -94,10 +96,10 @@ impl RedisStore {
         most: usize,
     ) -> Result<Due, StoreError> {
         let call = DUE.on(&self.names.of_source(source)).arg(self.now()).arg(most);
-        let (persons, next, now): (usize, Option<f64>, f64) =
+        let (persons, next, now): (usize, Option<i64>, i64) =
             read("due", call.run(&self.connection).await)?;
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds between two times")]
-        let next = next.map(|next| self.clock.now() + Duration::from_millis((next - now) as u64));
+        let wait = |next: i64| Duration::from_millis(u64::try_from(next - now).unwrap_or(0));
+        let next = next.map(|next| self.clock.now() + wait(next));
         Ok(Due { persons, next })
     }
 
@@ -110,7 +112,7 @@ impl RedisStore {
             .arg(names::part(lease.person.employee.as_str()).as_ref())
             .arg(names::person(&lease.person));
         let call = with_link(call, link);
-        verdict(read("save a link", call.run(&self.connection).await)?)
+        verdict(&read::<Vec<String>>("save a link", call.run(&self.connection).await)?)
     }
 
     /// See [`Store::settle`](crate::store::Store::settle).
@@ -139,11 +141,43 @@ impl RedisStore {
                 .arg(record::write(&delivery))
                 .arg(delivery.state.word())
                 .arg(lane(delivery.lane))
-                .arg(self.from_now(delivery.due))
-                .arg(delivery.received_at.as_millisecond());
+                .arg(self.distance(delivery.due))
+                .arg(delivery.received_at.as_millisecond())
+                .arg(delivery.event.as_str());
         }
         let patience = SETTLE_PATIENCE.min(lease.deadline.left());
-        verdict(read("settle", call.run_patiently(&self.connection, patience).await)?)
+        verdict(&read::<Vec<String>>(
+            "settle",
+            call.run_patiently(&self.connection, patience).await,
+        )?)
+    }
+}
+
+/// A lease call that is under way. When no answer comes, for whatever reason, it is remembered.
+struct Unanswered<'s> {
+    lost: &'s Mutex<Vec<(SourceName, String)>>,
+    call: Option<(SourceName, String)>,
+}
+
+impl Unanswered<'_> {
+    /// The answer came, and what these earlier calls had leased was given back.
+    fn came(mut self, given_back: &[String]) {
+        self.call = None;
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.retain(|(_, token)| !given_back.contains(token));
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            // Should there be many, the oldest ones have run out by now.
+            if lost.len() >= MOST_LOST {
+                lost.remove(0);
+            }
+            lost.push(call);
+        }
     }
 }
 
@@ -199,7 +233,7 @@ fn damaged(what: &'static str) -> StoreError {
 }
 
 /// What a script said about the lease.
-fn verdict(answer: Vec<String>) -> Result<(), StoreError> {
+fn verdict(answer: &[String]) -> Result<(), StoreError> {
     match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["done"] => Ok(()),
         ["taken", owner] => Err(StoreError::AccountTaken(read_owner(owner)?)),

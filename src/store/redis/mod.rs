@@ -12,7 +12,8 @@
 //! | key | kind | holds |
 //! |---|---|---|
 //! | `events` | hash | event → `delivery,delivery…` NUL what is known of it (JSON) NUL raw body |
-//! | `seen` | sorted set | event by received: what `trim` looks at |
+//! | `seen` | list | received event, as they came: what `trim` looks at |
+//! | `needed` | hash | event past its time, while a waiting or dead delivery needs it → received |
 //! | `repeats` | hash | event → how often it came again |
 //! | `deliveries` | hash | delivery → its stored form (JSON that no script looks into) |
 //! | `kills` | hash | waiting delivery → how many workers died with it |
@@ -87,8 +88,8 @@ pub struct RedisStore {
     clock: Clock,
     /// Lease calls so far that asked for one person: every tenth is for bulk work.
     singles: AtomicU64,
-    /// Tokens of lease calls whose answer never came.
-    lost: Mutex<Vec<String>>,
+    /// Lease calls whose answer never came: source and token.
+    lost: Mutex<Vec<(SourceName, String)>>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -103,8 +104,8 @@ impl fmt::Debug for RedisStore {
 impl RedisStore {
     /// A store at this URL: `redis://`, `rediss://` (TLS), `unix:`,
     /// `redis+sentinel://user:password@host:26379,host:26379/mastername/0` or
-    /// `redis+cluster://host:6379,host:6379`. It connects when it is first used, so a Redis that is
-    /// down does not keep the process from starting; see [`check`](Store::check).
+    /// `redis+cluster://host:6379,host:6379`. It connects when it is first used: a Redis that is
+    /// down keeps nobody from starting, and [`check`](Store::check) tells.
     ///
     /// The Sentinels' own password, when they want one, stands in the query:
     /// `?sentinel_user=…&sentinel_password=…`. `rediss+sentinel` and `rediss+cluster` use TLS.
@@ -140,7 +141,7 @@ impl RedisStore {
     }
 
     /// How far a time is from now, in milliseconds.
-    fn from_now(&self, time: Timestamp) -> i64 {
+    fn distance(&self, time: Timestamp) -> i64 {
         time.as_millisecond().saturating_sub(self.clock.now().as_millisecond())
     }
 
@@ -160,8 +161,12 @@ fn read<T: FromRedisValue>(
     doing: &'static str,
     answer: Result<Value, RedisError>,
 ) -> Result<T, StoreError> {
-    let unavailable = |error: RedisError| StoreError::Unavailable { doing, source: error.into() };
-    T::from_redis_value(answer.map_err(unavailable)?).map_err(|error| unavailable(error.into()))
+    let answer = answer.map_err(|error| StoreError::Unavailable { doing, source: error.into() })?;
+    // The library's error would show what was answered, and that may be personal.
+    T::from_redis_value(answer).map_err(|_| StoreError::Unreadable {
+        what: "answer of Redis",
+        why: format!("{doing}: it is not of the form that this program knows"),
+    })
 }
 
 /// Milliseconds, as scripts take them.

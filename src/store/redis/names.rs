@@ -10,7 +10,7 @@ pub struct Names {
     prefix: String,
     /// Hash: event → delivery ids, what is known of it, raw body.
     pub events: String,
-    /// Sorted set: events by the time they were received.
+    /// List: received and event, as they came.
     pub seen: String,
     /// Hash: event → how often it came again.
     pub repeats: String,
@@ -34,6 +34,8 @@ pub struct Names {
     pub accounts: String,
     /// Set: sources that ever leased.
     pub sources: String,
+    /// Hash: event past its time → received, while a waiting or dead delivery needs it.
+    pub needed: String,
     /// Hash: scope → hold.
     pub holds: String,
     /// The name that the store was given when it was new.
@@ -61,6 +63,7 @@ impl Names {
             links: name("links"),
             accounts: name("accounts"),
             sources: name("sources"),
+            needed: name("needed"),
             holds: name("holds"),
             epoch: name("epoch"),
             check: name("check"),
@@ -68,7 +71,7 @@ impl Names {
     }
 
     /// The keys of the scripts that begin with `prelude.lua`, in its order.
-    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 18] {
+    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 19] {
         let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
         [
             Cow::Borrowed(self.events.as_str()),
@@ -84,6 +87,7 @@ impl Names {
             Cow::Borrowed(&self.links),
             Cow::Borrowed(&self.accounts),
             Cow::Borrowed(&self.sources),
+            Cow::Borrowed(&self.needed),
             own("queue"),
             own("live"),
             own("bulk"),

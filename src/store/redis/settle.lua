@@ -1,6 +1,6 @@
 -- Ends a lease and writes what came of it, or nothing at all.
 -- ARGV: now, token, employee, person, 'link' or '', account, link JSON,
---       then for each delivery: id, JSON, state, lane, due (ms from now), received (ms)
+--       then for each delivery: id, JSON, state, lane, due (ms from now), received (ms), event
 -- Answers {'done'}, {'lost'} or {'taken', owner}.
 local token, employee, person = ARGV[2], ARGV[3], ARGV[4]
 local record = call('HGET', work, employee)
@@ -13,7 +13,8 @@ end
 local held = {}
 for ticket in tickets_of(record) do held[delivery_of(ticket)] = ticket end
 local settled = { done = done, dead = dead, ignored = ignored }
-for i = 8, #ARGV, 6 do
+local parked = call('EXISTS', needed) == 1
+for i = 8, #ARGV, 7 do
   local id = ARGV[i]
   local ticket = held[id]
   if ticket then -- what was not leased is not ours to write
@@ -26,6 +27,11 @@ for i = 8, #ARGV, 6 do
       call('ZREM', waiting, id)
       call('ZADD', settled[state], ARGV[i + 5], id)
       call('HDEL', kills, id)
+      local since = parked and call('HGET', needed, ARGV[i + 6])
+      if since then -- the next trim looks at the event again
+        call('LPUSH', seen, since .. ARGV[i + 6])
+        call('HDEL', needed, ARGV[i + 6])
+      end
     end
   end
 end

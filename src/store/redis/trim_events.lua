@@ -1,23 +1,35 @@
--- Lets go of events received before a time. One that a waiting or dead delivery still needs is put
--- behind the others and looked at again in a later call, so that it never blocks them.
--- KEYS: seen, events, repeats, waiting, dead.   ARGV: before (ms), most
-local count = 0
-for _, event in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])) do
-  local body = redis.call('HGET', KEYS[2], event)
-  local needed = false
-  if body then
-    local carriers = string.sub(body, 1, string.find(body, '\0', 1, true) - 1)
-    for id in string.gmatch(carriers, '[^,]+') do
-      needed = needed or redis.call('ZSCORE', KEYS[4], id) or redis.call('ZSCORE', KEYS[5], id)
-    end
+-- Lets go of events received before a time, beginning at the old end of the list. One that a waiting
+-- or dead delivery still needs is set aside; settling the delivery puts it back (settle.lua).
+-- KEYS: seen, events, repeats, waiting, dead, needed.   ARGV: before (ms), most
+local call = redis.call
+local seen, events, repeats, waiting, dead, needed = unpack(KEYS)
+local before = tonumber(ARGV[1])
+
+local function is_needed(event)
+  local body = call('HGET', events, event)
+  if not body then return false end
+  local carriers = string.sub(body, 1, string.find(body, '\0', 1, true) - 1)
+  for id in string.gmatch(carriers, '[^,]+') do
+    if call('ZSCORE', waiting, id) or call('ZSCORE', dead, id) then return true end
   end
-  if needed then
-    redis.call('ZADD', KEYS[1], ARGV[1] - 1, event)
+  return false
+end
+
+local rows, young, count = call('LRANGE', seen, 0, ARGV[2] - 1), {}, 0
+for _, row in ipairs(rows) do
+  local received, event = string.sub(row, 1, 13), string.sub(row, 14)
+  if tonumber(received) >= before then
+    table.insert(young, 1, row)
+  elseif is_needed(event) then
+    call('HSET', needed, event, received)
   else
-    redis.call('ZREM', KEYS[1], event)
-    redis.call('HDEL', KEYS[2], event)
-    redis.call('HDEL', KEYS[3], event)
+    call('HDEL', events, event)
+    call('HDEL', repeats, event)
     count = count + 1
   end
+end
+if #young < #rows then
+  call('LTRIM', seen, #rows, -1)
+  if #young > 0 then call('LPUSH', seen, unpack(young)) end
 end
 return count

@@ -67,7 +67,7 @@ impl RedisStore {
                     .arg(delivery.state.word())
                     .arg(names::part(employee).as_ref())
                     .arg(lane_word(lane))
-                    .arg(self.from_now(at))
+                    .arg(self.distance(at))
                     .arg(delivery.received_at.as_millisecond());
             }
             let queued: Vec<bool> = read("replay", call.run(&self.connection).await)?;
@@ -104,7 +104,14 @@ impl RedisStore {
             count += read::<u64>("trim", call.run(&self.connection).await)?;
         }
         let names = &self.names;
-        let keys = [&names.seen, &names.events, &names.repeats, &names.waiting, &names.dead];
+        let keys = [
+            &names.seen,
+            &names.events,
+            &names.repeats,
+            &names.waiting,
+            &names.dead,
+            &names.needed,
+        ];
         let call = TRIM_EVENTS.on(&keys).arg(retention.events.as_millisecond()).arg(AT_ONCE);
         count += read::<u64>("trim", call.run(&self.connection).await)?;
         Ok(count)
@@ -119,6 +126,7 @@ fn afresh(delivery: &Delivery, lane: Lane, at: Timestamp) -> Delivery {
         due: at,
         attempts: 0,
         looks: 0,
+        absences: 0,
         kills: 0,
         replays: delivery.replays + 1,
         reason: None,

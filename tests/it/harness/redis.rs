@@ -243,6 +243,26 @@ impl Cluster {
         let has_it = |node: &&Server| node.try_ask::<i64>(cmd("EXISTS").arg(key)).is_some();
         self.nodes.iter().find(has_it).expect("somebody has this slot")
     }
+
+    /// Moves the slot of this key, with all keys in it, to the node with this port.
+    pub fn move_slot_of(&self, key: &str, to: u16) {
+        let slot: u16 = self.nodes[0].ask(cmd("CLUSTER").arg("KEYSLOT").arg(key));
+        let from = self.owner(key);
+        let to = self.nodes.iter().find(|node| node.port == to).expect("a node");
+        let id = |node: &Server| node.ask::<String>(cmd("CLUSTER").arg("MYID"));
+        let set = |node: &Server, what: &str, other: &Server| {
+            node.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg(what).arg(id(other)));
+        };
+        set(to, "IMPORTING", from);
+        set(from, "MIGRATING", to);
+        let keys: Vec<String> = from.ask(cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1000));
+        let mut migrate = cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(to.port).arg("").arg(0).arg(5000).arg("KEYS").arg(keys);
+        from.ask::<()>(&migrate);
+        for node in [to, from] {
+            set(node, "NODE", to);
+        }
+    }
 }
 
 /// A master, its replica and one Sentinel.
@@ -251,7 +271,7 @@ pub struct Sentinel {
     pub master: Server,
     /// The other.
     pub replica: Server,
-    sentinel: Server,
+    watcher: Server,
 }
 
 impl Sentinel {
@@ -259,15 +279,15 @@ impl Sentinel {
     pub fn start() -> Self {
         let [master, replica] = [Server::single(), Server::single()];
         replica.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(master.port));
-        let group = Self { sentinel: Server::new("", &["--sentinel"]), master, replica };
-        group.sentinel.ask::<()>(
+        let group = Self { watcher: Server::new("", &["--sentinel"]), master, replica };
+        group.watcher.ask::<()>(
             cmd("SENTINEL").arg("MONITOR").arg(NAME).arg("127.0.0.1").arg(group.master.port).arg(1),
         );
         for (option, value) in [("down-after-milliseconds", 500), ("failover-timeout", 3000)] {
-            group.sentinel.ask::<()>(cmd("SENTINEL").arg("SET").arg(NAME).arg(option).arg(value));
+            group.watcher.ask::<()>(cmd("SENTINEL").arg("SET").arg(NAME).arg(option).arg(value));
         }
         wait_for("the replica", || {
-            let info: String = group.sentinel.ask(cmd("INFO").arg("sentinel"));
+            let info: String = group.watcher.ask(cmd("INFO").arg("sentinel"));
             let caught_up: String = group.replica.ask(cmd("INFO").arg("replication"));
             info.contains("slaves=1") && caught_up.contains("master_link_status:up")
         });
@@ -282,14 +302,30 @@ impl Sentinel {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("redis+sentinel://127.0.0.1:{}/{NAME}", self.sentinel.port)
+        format!("redis+sentinel://127.0.0.1:{}/{NAME}", self.watcher.port)
     }
 
     /// The port of the master, as the Sentinel knows it.
     pub fn master_port(&self) -> u16 {
         let address: (String, u16) =
-            self.sentinel.ask(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(NAME));
+            self.watcher.ask(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(NAME));
         address.1
+    }
+
+    /// Tells the Sentinel to make the replica the master.
+    pub fn fail_over(&self) {
+        // Refused while it does not know enough of the replica.
+        wait_for("the failover", || {
+            self.watcher.try_ask::<()>(cmd("SENTINEL").arg("FAILOVER").arg(NAME)).is_some()
+        });
+    }
+
+    /// Whether this one of the two follows the other.
+    pub fn is_following(server: &Server) -> bool {
+        let info: Option<String> = server.try_ask(cmd("INFO").arg("replication"));
+        info.is_some_and(|info| {
+            info.contains("role:slave") && info.contains("master_link_status:up")
+        })
     }
 
     /// Whether the replica has all that the master wrote.

@@ -113,3 +113,6 @@ macro_rules! suite {
 }
 
 suite!(on_sqlite, crate::store::sqlite::open);
+
+// Below the macro, which it uses.
+mod redis;

@@ -1,0 +1,111 @@
+//! The store on real Redis servers: how the suite opens it on a single server, a Cluster and a
+//! Sentinel group, and what only Redis can do wrong.
+
+mod checking;
+mod failing_over;
+mod outages;
+mod sharing;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use instep::clock::Clock;
+use instep::store::redis::RedisStore;
+use instep::store::{Store, StoreError};
+use redis::cmd;
+
+use super::suite::Fixture;
+use crate::harness::redis::{Cluster, Sentinel, Server, namespace, shared};
+
+suite!(on_redis, crate::store::redis::open);
+suite!(on_redis_cluster, crate::store::redis::open_on_cluster);
+suite!(on_redis_sentinel, crate::store::redis::open_on_sentinel);
+
+/// An empty store on a single server.
+pub fn open() -> Ready<Fixture> {
+    ready(fixture(shared().url(), |_| shared()))
+}
+
+/// An empty store on a Cluster.
+pub fn open_on_cluster() -> Ready<Fixture> {
+    let cluster = Cluster::shared();
+    ready(fixture(cluster.url(), |key| cluster.owner(key)))
+}
+
+/// An empty store on a Sentinel group.
+pub fn open_on_sentinel() -> Ready<Fixture> {
+    let group = Sentinel::shared();
+    ready(fixture(group.url(), |_| &group.master))
+}
+
+fn fixture(url: String, owner: impl Fn(&str) -> &'static Server) -> Fixture {
+    let (namespace, clock) = (namespace(), Fixture::clock());
+    let records = format!("{{{namespace}}}:deliveries");
+    let owner = owner(&records);
+    let store = Arc::new(connect(&url, &namespace, &clock));
+    let same = clock.clone();
+    Fixture {
+        store,
+        clock,
+        open_again: Box::new(move || {
+            let (url, namespace, clock) = (url.clone(), namespace.clone(), same.clone());
+            Box::pin(async move { Arc::new(connect(&url, &namespace, &clock)) as Arc<dyn Store> })
+        }),
+        plant: Box::new(move |id, text| {
+            let records = records.clone();
+            Box::pin(async move {
+                owner.ask::<()>(cmd("HSET").arg(records).arg(id.as_str()).arg(text));
+            })
+        }),
+        guard: Box::new(()),
+    }
+}
+
+fn connect(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
+    RedisStore::connect(url, namespace, clock.clone()).expect("a usable url")
+}
+
+/// A store on a server of its own.
+fn own(options: &str) -> (Server, Fixture) {
+    let (server, clock) = (Server::with(options), Fixture::clock());
+    let store = Arc::new(connect(&server.url(), "own", &clock));
+    let on = Fixture {
+        store,
+        clock,
+        open_again: Box::new(|| unreachable!("not used")),
+        plant: Box::new(|_, _| unreachable!("not used")),
+        guard: Box::new(()),
+    };
+    (server, on)
+}
+
+/// What a server needs to lose nothing.
+const DURABLE: &str = "appendonly yes\nappendfsync always";
+
+/// Goes on trying while the store is not available, as the far end of a webhook would.
+async fn insist<T, F>(mut call: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let patience = instep::clock::Deadline::after(std::time::Duration::from_secs(30));
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(StoreError::Unavailable { .. }) if !patience.left().is_zero() => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &StoreError) -> String {
+    let mut texts = vec![format!("{error} {error:?}")];
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        texts.push(format!("{error} {error:?}"));
+        cause = error.source();
+    }
+    texts.join(": ")
+}
