@@ -2,6 +2,7 @@
 
 mod comparison;
 mod connect;
+mod preview;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,15 @@ pub use comparison::{Comparison, compare};
 pub use connect::{
     Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections,
 };
+pub use preview::{Preview, PreviewError, Previewer, Verdict};
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Learning360Settings, Settings};
 use crate::http::{self, HttpState, Limits};
 use crate::model::{GroupId, SourceName};
 use crate::provisioning::planning::Policy;
-pub use crate::provisioning::rules::RuleProblem;
+pub use crate::provisioning::planning::{Plan, words};
+pub use crate::provisioning::rules::{Explained, Input, RuleProblem};
 use crate::reconcile;
 pub use crate::reconcile::everyone as queue_everyone;
 use crate::schedule::{Duty, Scheduler};
@@ -94,10 +97,7 @@ impl Instep {
         let target = Arc::new(TargetSide {
             target: learning360(&settings.target, &store)?,
             far_end: FarEnd::new(Scope::Target),
-            policy: Policy {
-                activate: settings.target.activate,
-                group: GroupId::new(settings.target.default_group.clone()),
-            },
+            policy: policy(&settings.target),
             slots: Semaphore::new(settings.worker.concurrency),
             in_hand: Arc::new(Semaphore::new(IN_HAND)),
         });
@@ -206,6 +206,11 @@ impl Instep {
             }
         }
     }
+}
+
+/// What the administrator chose for all accounts.
+fn policy(settings: &Learning360Settings) -> Policy {
+    Policy { activate: settings.activate, group: GroupId::new(settings.default_group.clone()) }
 }
 
 /// Queues everyone of one source, again and again until it succeeds.

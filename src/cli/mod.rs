@@ -6,8 +6,10 @@
 pub mod check;
 pub mod deliveries;
 pub mod demo;
+pub mod explain;
 pub mod init;
 pub mod person;
+pub mod plan;
 pub mod sandbox;
 pub mod serve;
 pub mod sync;
@@ -49,6 +51,10 @@ enum Command {
     Check(CheckArgs),
     /// Writes a commented configuration to start from.
     Init(InitArgs),
+    /// Shows what would change, and changes nothing.
+    Plan(plan::PlanArgs),
+    /// Explains why somebody's account is as it is, from the record to the plan.
+    Explain(explain::ExplainArgs),
     /// Queues everyone whom a source shows, so that the LMS is brought in step.
     Sync(sync::SyncArgs),
     /// Lists, shows and replays deliveries.
@@ -101,6 +107,18 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Check(args) => check(config, &args).await,
         Command::Serve(args) => serve::run(args, config).await,
+        Command::Plan(args) => {
+            with_store(config, async |loaded, store, _| {
+                plan::run(args, &loaded.settings, &store).await
+            })
+            .await
+        }
+        Command::Explain(args) => {
+            with_store(config, async |loaded, store, _| {
+                explain::run(args, &loaded.settings, &store).await
+            })
+            .await
+        }
         Command::Sync(args) => {
             with_store(config, async |loaded, store, clock| {
                 sync::run(args, &loaded.settings, &store, &clock).await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Account, AccountStatus, Candidate, FoundBy};
+use crate::model::{Account, AccountStatus, Candidate, Desired, Field, FoundBy, Link, Probe};
 
 /// The judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,20 @@ pub fn judge(candidates: &[Candidate]) -> Match {
         return Match::Protected(format!("account {} is never changed: {why}", first.account.id));
     }
     Match::Account(first.account.clone(), first.by)
+}
+
+/// What to look for. Who is `gone` from HR has no mail any more that would prove anything; a create
+/// that was begun is looked for by what it was made with.
+pub fn probe(desired: &Desired, link: Option<&Link>, gone: bool) -> Probe {
+    let field = |field| desired.fields.get(&field).cloned().flatten().filter(|_| !gone);
+    let began = link.and_then(|link| link.creating.clone());
+    let (email, username) = began.map_or((None, None), |intent| (intent.email, intent.username));
+    Probe {
+        account: link.and_then(|link| link.account.clone()),
+        external_id: Some(desired.external_id.clone()),
+        email: email.or_else(|| field(Field::Email)),
+        username: username.or_else(|| field(Field::Username)),
+    }
 }
 
 /// Whether a leaver's account was only found by a mail or user name and is in use: then someone

@@ -149,13 +149,14 @@ impl Plan {
         if self.steps.is_empty() {
             return "nothing to do".to_owned();
         }
-        let words: Vec<String> = self.steps.iter().map(|step| words(step, &self.account)).collect();
+        let words: Vec<String> =
+            self.steps.iter().map(|step| words(step, self.account.as_ref())).collect();
         words.join("; ")
     }
 }
 
 /// One step in a few words, without values.
-pub fn words(step: &Change, account: &Option<AccountId>) -> String {
+pub fn words(step: &Change, account: Option<&AccountId>) -> String {
     match step {
         Change::Create { .. } if account.is_some() => "restore".to_owned(),
         Change::Create { .. } => "create".to_owned(),

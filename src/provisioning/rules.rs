@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use serde::Serialize;
 
 use super::language;
 use crate::config::{Expression, RuleSettings};
@@ -71,6 +72,41 @@ pub enum Decision {
         /// Fields that were left alone, and why.
         remarks: Vec<String>,
     },
+}
+
+/// One rule on one record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// Which: `rules.active`.
+    pub rule: String,
+    /// Its text.
+    pub expression: String,
+    /// The fields that it reads, and what the record says of each.
+    pub inputs: Vec<(String, Input)>,
+    /// What it gives, or why it gives nothing.
+    pub result: Result<serde_json::Value, String>,
+}
+
+/// What a record says of a field that a rule reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// This.
+    Value(serde_json::Value),
+    /// It is empty.
+    Empty,
+    /// Nothing: not permitted, misspelt or left out.
+    Missing,
+}
+
+impl From<Seen<'_>> for Input {
+    fn from(seen: Seen<'_>) -> Self {
+        match seen {
+            Seen::Value(value) => Self::Value(value.clone()),
+            Seen::Empty => Self::Empty,
+            Seen::Missing => Self::Missing,
+        }
+    }
 }
 
 /// Why an expression has no result.
@@ -169,6 +205,30 @@ impl Rules {
         Decision::Wanted { desired: Desired { active, fields, external_id }, remarks }
     }
 
+    /// What each rule says of a record, and from which values: for a person who wants to know why.
+    pub fn explain(&self, record: &Record) -> Vec<Explained> {
+        let context = Value::from_object(Context::new(record));
+        let deciding = [&self.in_scope, &self.active, &self.external_id];
+        let explain = |rule: &Rule| Explained {
+            rule: rule.key.clone(),
+            expression: rule.text.clone(),
+            inputs: rule
+                .uses
+                .iter()
+                .map(|field| (field.clone(), record.see(field).into()))
+                .collect(),
+            result: self.result(rule, record, &context).map(|value| shown(&value)).map_err(|no| {
+                match no {
+                    NoResult::Missing(fields) => {
+                        format!("HiBob's answer lacks {}", fields.join(", "))
+                    }
+                    NoResult::Failed(why) => why,
+                }
+            }),
+        };
+        deciding.into_iter().chain(self.fields.values()).map(explain).collect()
+    }
+
     fn result(&self, rule: &Rule, record: &Record, context: &Value) -> Result<Value, NoResult> {
         let missing = || -> Vec<String> {
             rule.uses.iter().filter(|field| record.see(field) == Seen::Missing).cloned().collect()
@@ -187,6 +247,11 @@ impl Rules {
             Err(error) => Err(NoResult::Failed(format!("the rule failed ({})", error.kind()))),
         }
     }
+}
+
+/// A result for a person to see.
+fn shown(value: &Value) -> serde_json::Value {
+    serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
 }
 
 /// A value as text for the target: trimmed, `None` when it is empty.

@@ -174,7 +174,7 @@ impl Worker {
         let platform = self.platform();
         let lease = &case.lease;
         for step in &plan.steps {
-            let words = planning::words(step, &plan.account);
+            let words = planning::words(step, plan.account.as_ref());
             if let Change::Create { fields, .. } = step {
                 link.creating = Some(Intent {
                     email: fields.get(&Field::Email).cloned(),
