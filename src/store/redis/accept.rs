@@ -34,13 +34,13 @@ impl RedisStore {
         let stored = record::write(&delivery);
         let id = event.id.clone();
         let call = ACCEPT
-            .on(&self.names.of_source(&event.source))
+            .on(&self.names.of_arrival(&event.source, delivery.lane))
             .arg(self.now())
             .arg(id.as_str())
             .arg(body(&delivery.id, event))
             .arg(delivery.id.as_str())
             .arg(stored)
-            .arg(received)
+            .arg(names::stamp(received))
             .arg(row)
             .arg(employee.as_deref().unwrap_or_default())
             .arg(if waits { lane(delivery.lane) } else { "" })

@@ -41,7 +41,7 @@ for i = 1, share do pick(second[i]) end
 for _, employee in ipairs(first) do pick(employee) end
 for _, employee in ipairs(second) do pick(employee) end
 
-local answer = {}
+local answer, till, latest = {}, stamp(now + lasting), stamp(now + 1)
 local counted = call('EXISTS', kills) == 1
 for _, employee in ipairs(picked) do
   if room <= 0 then break end -- who is left over stays where they are
@@ -49,7 +49,7 @@ for _, employee in ipairs(picked) do
   for lane = 0, 1 do
     if most > #ids then
       local rows = call('ZRANGEBYLEX', queue, '[' .. employee .. '\0' .. lane,
-        '(' .. employee .. '\0' .. lane .. stamp(now + 1), 'LIMIT', 0, most - #ids)
+        '(' .. employee .. '\0' .. lane .. latest, 'LIMIT', 0, most - #ids)
       for _, row in ipairs(rows) do
         local ticket = string.sub(row, #employee + 2)
         tickets[#tickets + 1] = ticket
@@ -73,7 +73,7 @@ for _, employee in ipairs(picked) do
     room = room - #ids
     call('ZREM', live, employee)
     call('ZREM', bulk, employee)
-    call('ZADD', leases, now + lasting, employee)
+    call('ZADD', leases, till, employee)
     local own = token .. '.' .. #answer
     call('HSET', work, employee, own .. '\n' .. table.concat(tickets, '\n'))
     answer[#answer + 1] = {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{EmployeeId, Person, SourceName};
+use crate::model::{EmployeeId, Lane, Person, SourceName};
 
 /// The keys that do not belong to one source, made once.
 pub struct Names {
@@ -70,20 +70,39 @@ impl Names {
         }
     }
 
-    /// The keys of the scripts that begin with `prelude.lua`, in its order.
-    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 19] {
+    /// The keys of `accept.lua`.
+    pub fn of_arrival(&self, source: &SourceName, lane: Lane) -> [Cow<'_, str>; 11] {
         let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
+        let ready = match lane {
+            Lane::Live => "live",
+            Lane::Bulk => "bulk",
+        };
         [
             Cow::Borrowed(self.events.as_str()),
             Cow::Borrowed(&self.seen),
             Cow::Borrowed(&self.repeats),
+            Cow::Borrowed(&self.deliveries),
+            Cow::Borrowed(&self.waiting),
+            Cow::Borrowed(&self.dead),
+            Cow::Borrowed(&self.ignored),
+            Cow::Borrowed(&self.people),
+            own("queue"),
+            own(ready),
+            own("leases"),
+        ]
+    }
+
+    /// The keys of the scripts that begin with `keys.lua`, in its order.
+    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 16] {
+        let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
+        [
+            Cow::Borrowed(self.seen.as_str()),
             Cow::Borrowed(&self.deliveries),
             Cow::Borrowed(&self.kills),
             Cow::Borrowed(&self.waiting),
             Cow::Borrowed(&self.done),
             Cow::Borrowed(&self.dead),
             Cow::Borrowed(&self.ignored),
-            Cow::Borrowed(&self.people),
             Cow::Borrowed(&self.links),
             Cow::Borrowed(&self.accounts),
             Cow::Borrowed(&self.sources),

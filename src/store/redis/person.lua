@@ -2,8 +2,7 @@
 -- "<employee>\0" .. ticket, and a ticket is lane (1 character) .. due (13 digits) .. delivery id.
 -- A person's record of work is "<token>\n<ticket>\n<ticket>...".
 
-local function lane_of(ticket) return string.sub(ticket, 1, 1) end
-local function due_of(ticket) return tonumber(string.sub(ticket, 2, 14)) end
+local function due_of(ticket) return string.sub(ticket, 2, 14) end
 local function delivery_of(ticket) return string.sub(ticket, 15) end
 local function token_of(record) return string.match(record, '^[^\n]*') end
 

@@ -7,12 +7,12 @@ local settled = { done = done, dead = dead, ignored = ignored }
 for i = 2, #ARGV, 8 do
   local id, employee, lane = ARGV[i], ARGV[i + 4], ARGV[i + 5]
   if call('HGET', deliveries, id) == ARGV[i + 1] then
-    local due = now + ARGV[i + 6]
+    local due = stamp(now + ARGV[i + 6])
     call('HSET', deliveries, id, ARGV[i + 2])
     call('HDEL', kills, id)
     call('ZREM', settled[ARGV[i + 3]], id)
     call('ZADD', waiting, ARGV[i + 7], id)
-    call('ZADD', queue, 0, employee .. '\0' .. lane .. stamp(due) .. id)
+    call('ZADD', queue, '0', employee .. '\0' .. lane .. due .. id)
     if not call('ZSCORE', leases, employee) then
       call('ZADD', lane == '0' and live or bulk, 'LT', due, employee)
     end

@@ -25,29 +25,29 @@ macro_rules! scripts {
 
 scripts! {
     /// Takes an event in.
-    ACCEPT = "prelude.lua" "accept.lua";
+    ACCEPT = "clock.lua" "accept.lua";
     /// Leases persons.
-    LEASE = "prelude.lua" "person.lua" "lease.lua";
+    LEASE = "clock.lua" "keys.lua" "person.lua" "lease.lua";
     /// Ends a lease.
-    SETTLE = "prelude.lua" "person.lua" "settle.lua";
+    SETTLE = "clock.lua" "keys.lua" "person.lua" "settle.lua";
     /// Writes a link while its lease goes on.
-    SAVE_LINK = "prelude.lua" "person.lua" "save_link.lua";
+    SAVE_LINK = "clock.lua" "keys.lua" "person.lua" "save_link.lua";
     /// Counts who can be leased.
-    DUE = "prelude.lua" "due.lua";
+    DUE = "clock.lua" "keys.lua" "due.lua";
     /// Makes settled deliveries wait again.
-    REPLAY = "prelude.lua" "replay.lua";
+    REPLAY = "clock.lua" "keys.lua" "replay.lua";
     /// A page of ids.
     PAGE = "page.lua";
     /// How much there is.
-    DEPTH = "depth.lua";
+    DEPTH = "clock.lua" "depth.lua";
     /// Lets go of old deliveries.
     TRIM_DELIVERIES = "trim_deliveries.lua";
     /// Lets go of old events.
     TRIM_EVENTS = "trim_events.lua";
     /// Takes calls from a budget.
-    GRANT = "grant.lua";
+    GRANT = "clock.lua" "grant.lua";
     /// Closes a budget for a while.
-    PAUSE = "pause.lua";
+    PAUSE = "clock.lua" "pause.lua";
 }
 
 impl Script {

@@ -22,7 +22,7 @@ for i = 8, #ARGV, 7 do
     call('HSET', deliveries, id, ARGV[i + 1])
     call('ZREM', queue, employee .. '\0' .. ticket)
     if state == 'waiting' then
-      call('ZADD', queue, 0, employee .. '\0' .. ARGV[i + 3] .. stamp(now + ARGV[i + 4]) .. id)
+      call('ZADD', queue, '0', employee .. '\0' .. ARGV[i + 3] .. stamp(now + ARGV[i + 4]) .. id)
     else
       call('ZREM', waiting, id)
       call('ZADD', settled[state], ARGV[i + 5], id)
