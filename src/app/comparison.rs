@@ -48,7 +48,7 @@ pub fn compare(people: &[Value], accounts: &[Value], rules: &Rules) -> Compariso
     for record in people {
         let record = Record(record.clone());
         let differences = match rules.decide(&record) {
-            Decision::OutOfScope => continue,
+            Decision::OutOfScope { .. } => continue,
             Decision::Unknown { rule, .. } => vec![format!("{rule} cannot be judged")],
             Decision::Wanted { desired, .. } => judge(&desired, &by_employee),
         };

@@ -79,7 +79,12 @@ pub enum Verdict {
     /// The source does not show the person; nothing would be done.
     NotShown,
     /// Not synchronised.
-    OutOfScope,
+    OutOfScope {
+        /// Which filter said no.
+        filter: String,
+        /// An account that is known to be theirs would be deactivated.
+        deactivate: bool,
+    },
     /// A rule that decides cannot be judged.
     Unknown {
         /// Which rule.
@@ -103,7 +108,7 @@ pub enum Verdict {
 impl From<Decision> for Verdict {
     fn from(decision: Decision) -> Self {
         match decision {
-            Decision::OutOfScope => Self::OutOfScope,
+            Decision::OutOfScope { filter, deactivate } => Self::OutOfScope { filter, deactivate },
             Decision::Unknown { rule, missing } => Self::Unknown { rule, missing },
             Decision::Wanted { desired, remarks } => {
                 Self::Planned { desired, remarks, plan: Plan::default() }
@@ -193,7 +198,13 @@ impl Previewer {
             let link = self.store.link(&person).await?;
             let (record, mut verdict) = match answers.remove(id) {
                 Some(Answer::Present(record)) => {
-                    let verdict = self.rules.decide(&record).into();
+                    let verdict = match self.rules.decide(&record).into() {
+                        Verdict::OutOfScope { deactivate: true, .. } if is_known(link.as_ref()) => {
+                            let desired = planning::departed(link.as_ref(), id);
+                            Verdict::Planned { desired, remarks: Vec::new(), plan: Plan::default() }
+                        }
+                        verdict => verdict,
+                    };
                     (Some(record), verdict)
                 }
                 _ => (None, Verdict::NotShown),
@@ -249,4 +260,9 @@ impl Previewer {
         }
         preview.account = found.map(|(account, _)| account);
     }
+}
+
+/// Whether an account is known to be this person's.
+fn is_known(link: Option<&Link>) -> bool {
+    link.is_some_and(|link| link.account.is_some())
 }

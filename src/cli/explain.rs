@@ -162,7 +162,7 @@ fn label(record: &Record, field: &str) -> Option<String> {
 fn show_plan(preview: &Preview, verdict: &Verdict) {
     match verdict {
         Verdict::NotShown => anstream::println!("  nothing: HiBob does not show this person"),
-        Verdict::OutOfScope => anstream::println!("  nothing: rules.in_scope says no"),
+        Verdict::OutOfScope { filter, .. } => anstream::println!("  nothing: {filter} says no"),
         Verdict::Unknown { rule, missing } if missing.is_empty() => {
             anstream::println!("  {WARN}nothing: {rule} has no result{WARN:#}");
         }

@@ -170,8 +170,10 @@ fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
     let rules = &loaded.settings.rules;
     let Err(problems) = app::compile(rules) else { return Vec::new() };
     let place = |RuleProblem { key, range, message }: RuleProblem| {
-        let mut expressions =
-            [&rules.in_scope, &rules.active].into_iter().chain(rules.fields.values());
+        let mut expressions = [&rules.in_scope, &rules.active]
+            .into_iter()
+            .chain(&rules.filters)
+            .chain(rules.fields.values());
         match expressions.find(|expression| expression.key == key) {
             Some(expression) => {
                 let range = range.unwrap_or(0..expression.text.len());

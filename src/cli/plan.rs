@@ -115,7 +115,7 @@ async fn ids(
 impl Totals {
     fn count(&mut self, preview: &Preview) {
         let place = match &preview.verdict {
-            Verdict::OutOfScope => &mut self.out_of_scope,
+            Verdict::OutOfScope { .. } => &mut self.out_of_scope,
             Verdict::NotShown | Verdict::Unknown { .. } | Verdict::LeftAlone(_) => &mut self.look,
             Verdict::Planned { plan, .. } => match plan.steps.first() {
                 None => &mut self.unchanged,
@@ -135,8 +135,10 @@ fn show(preview: &Preview, few: bool) {
         Verdict::NotShown => anstream::println!(
             "{CHANGE}?{CHANGE:#} {person}: HiBob does not show this person; nothing would be done"
         ),
-        Verdict::OutOfScope if few => anstream::println!("{DIM}  {person}: out of scope{DIM:#}"),
-        Verdict::OutOfScope => {}
+        Verdict::OutOfScope { filter, .. } if few => {
+            anstream::println!("{DIM}  {person}: out of scope ({filter}){DIM:#}");
+        }
+        Verdict::OutOfScope { .. } => {}
         Verdict::Unknown { rule, missing } => anstream::println!(
             "{CHANGE}?{CHANGE:#} {person}: {rule} cannot be judged ({})",
             if missing.is_empty() {
@@ -203,7 +205,9 @@ pub(super) fn as_json(preview: &Preview) -> serde_json::Value {
     let person = preview.person.to_string();
     match &preview.verdict {
         Verdict::NotShown => json!({"person": person, "verdict": "not_shown"}),
-        Verdict::OutOfScope => json!({"person": person, "verdict": "out_of_scope"}),
+        Verdict::OutOfScope { filter, .. } => {
+            json!({"person": person, "verdict": "out_of_scope", "filter": filter})
+        }
         Verdict::Unknown { rule, missing } => {
             json!({"person": person, "verdict": "unknown", "rule": rule, "missing": missing})
         }

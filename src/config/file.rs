@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,8 +14,8 @@ use super::ends::{is_name, sources, target};
 use super::secret::{Literal, Slot, Vault};
 use super::table::{Table, printable};
 use super::{
-    Expression, HiBobSettings, Learning360Settings, RuleSettings, ServerSettings, StoreSettings,
-    WorkerSettings,
+    Expression, HiBobSettings, Learning360Settings, OutOfScope, RuleSettings, ServerSettings,
+    StoreSettings, WorkerSettings,
 };
 
 /// Calls to the target that one attempt can need, one after the other: find by link, by mail, by
@@ -164,6 +165,15 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
         "active",
         "an expression that says who may use the LMS, as in \"internal.status == 'Active'\"",
     );
+    let filters = filters(&table, text);
+    let out_of_scope = match table.text_or_default("out_of_scope") {
+        "leave" => OutOfScope::Leave,
+        "deactivate" => OutOfScope::Deactivate,
+        _ => {
+            table.wrong("out_of_scope", "expected \"leave\" or \"deactivate\"");
+            OutOfScope::Leave
+        }
+    };
     let sign_in = "people sign in with one of them, as in email = \"root.email\"";
     if table.get("fields").is_none() {
         let message = format!("[rules.fields] with email or username is missing: {sign_in}");
@@ -192,14 +202,37 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
     fields.extend(external_id.map(|it| ("external_id".to_owned(), it)));
     list.finish();
     table.finish();
-    Some(RuleSettings { in_scope: in_scope?, active: active?, fields })
+    Some(RuleSettings { in_scope: in_scope?, filters, out_of_scope, active: active?, fields })
+}
+
+/// `[rules.filters]`: further filters, under names of the administrator's own.
+fn filters(rules: &Table<'_>, file: &str) -> Vec<Expression> {
+    let list = rules.table("filters");
+    let mut filters = Vec::new();
+    for (name, span, value) in list.entries() {
+        let key = list.full(name);
+        match value.get_ref().as_str() {
+            Some(expression) if !expression.trim().is_empty() => {
+                filters.push(placed(key, expression, value.span(), file));
+            }
+            _ => {
+                let message = "expected an expression that must hold for everyone in scope";
+                rules.notes.wrong(&key, Some(span), message);
+            }
+        }
+    }
+    filters
 }
 
 fn expression(table: &Table<'_>, file: &str, key: &'static str, what: &str) -> Option<Expression> {
     table.need_text(key, what)?;
     let value = table.get(key)?;
-    let text = value.get_ref().as_str()?.to_owned();
-    let raw = &file[value.span()];
+    Some(placed(table.full(key), value.get_ref().as_str()?, value.span(), file))
+}
+
+/// An expression with the place where its text begins.
+fn placed(key: String, text: &str, span: Range<usize>, file: &str) -> Expression {
+    let raw = &file[span.clone()];
     let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
     // The first line break of a multi-line text is not part of it.
     let line_break = match raw.as_bytes().get(quotes..).unwrap_or_default() {
@@ -207,8 +240,7 @@ fn expression(table: &Table<'_>, file: &str, key: &'static str, what: &str) -> O
         [b'\r', b'\n', ..] if quotes == 3 => 2,
         _ => 0,
     };
-    let at = value.span().start + quotes + line_break;
-    Some(Expression { key: table.full(key), text, at })
+    Expression { key, text: text.to_owned(), at: span.start + quotes + line_break }
 }
 
 #[cfg(test)]
@@ -260,9 +292,12 @@ mod tests {
         asked.remove("source.bob.webhook_secrets.env");
         let mut found = BTreeSet::new();
         keys("", given, &mut found);
+        // The names of filters are the administrator's.
+        found.retain(|key| !key.starts_with("rules.filters."));
         assert_eq!(asked, found);
 
-        let tables = ["server", "store", "worker", "source", "target", "rules", "fields", "bob"];
+        let tables =
+            ["server", "store", "worker", "source", "target", "rules", "filters", "fields", "bob"];
         for key in &found {
             let last = key.rsplit('.').next().unwrap();
             let known = show::is_known(last) || last == "env" || tables.contains(&last);

@@ -266,11 +266,24 @@ pub struct Learning360Settings {
     pub timeout: Duration,
 }
 
+/// What becomes of the account of someone who leaves the scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfScope {
+    /// It stays as it is.
+    Leave,
+    /// It is deactivated, if Instep knows it to be theirs.
+    Deactivate,
+}
+
 /// `[rules]`: expressions over the employee record.
 #[derive(Clone, Debug)]
 pub struct RuleSettings {
     /// `in_scope`
     pub in_scope: Expression,
+    /// `[rules.filters]`: all must hold too, so that a verdict can name the one that said no.
+    pub filters: Vec<Expression>,
+    /// `out_of_scope`: what becomes of the account of someone who leaves the scope.
+    pub out_of_scope: OutOfScope,
     /// `active`
     pub active: Expression,
     /// `[rules.fields]`, by the field's name: `first_name`. `external_id` is among them.

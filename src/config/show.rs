@@ -13,7 +13,7 @@ use super::secret::{is_path, is_variable};
 
 /// Keys whose values can be seen by anyone. Every other value is hidden: that of a mistyped key may
 /// be a secret.
-const PLAIN: [&str; 38] = [
+const PLAIN: [&str; 39] = [
     "listen",
     "body_limit",
     "webhooks_per_second",
@@ -42,6 +42,7 @@ const PLAIN: [&str; 38] = [
     "writes_per_second",
     "reads_per_second",
     "in_scope",
+    "out_of_scope",
     "active",
     "email",
     "username",
@@ -184,7 +185,11 @@ fn walk(
     match value.get_ref() {
         DeValue::Table(table) => {
             let secret = secret || HIDDEN.contains(&key);
-            table.iter().for_each(|(key, value)| walk(key.get_ref(), value, secret, leaf));
+            for (name, value) in table {
+                // The names in this table are free; its values are expressions.
+                let name = if key == "filters" { "in_scope" } else { name.get_ref() };
+                walk(name, value, secret, leaf);
+            }
         }
         DeValue::Array(list) => list.iter().for_each(|value| walk(key, value, secret, leaf)),
         one => {

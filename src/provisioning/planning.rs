@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Account, AccountId, AccountStatus, Change, Desired, Field, FoundBy, GroupId, Link,
+    Account, AccountId, AccountStatus, Change, Desired, EmployeeId, Field, FoundBy, GroupId, Link,
 };
 
 /// What the administrator chose for all accounts.
@@ -28,6 +28,13 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rules give neither an email nor a username, and an account needs one of them")]
 pub struct NoIdentity;
+
+/// The account of someone who has left HR, or the scope: not to be used, and otherwise as it is.
+pub fn departed(link: Option<&Link>, employee: &EmployeeId) -> Desired {
+    let known = link.and_then(|link| link.external_id.clone());
+    let external_id = known.unwrap_or_else(|| employee.to_string());
+    Desired { active: false, fields: BTreeMap::new(), external_id }
+}
 
 /// Plans from what we last applied, without looking at the target. `None` when that is not known
 /// well enough and the account has to be found first.

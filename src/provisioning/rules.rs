@@ -14,7 +14,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use super::language;
-use crate::config::{Expression, RuleSettings};
+use crate::config::{Expression, OutOfScope, RuleSettings};
 use crate::model::{Desired, Field, Record, Seen};
 
 /// The longest expression, in bytes. The parser recurses, so length bounds its depth.
@@ -29,7 +29,9 @@ const LABELS: &str = "humanReadable";
 /// Compiled rules.
 pub struct Rules {
     env: Environment<'static>,
-    in_scope: Rule,
+    /// All must hold; the first that does not is named.
+    scope: Vec<Rule>,
+    out_of_scope: OutOfScope,
     active: Rule,
     external_id: Rule,
     fields: BTreeMap<Field, Rule>,
@@ -57,7 +59,12 @@ pub struct RuleProblem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The person is not synchronised.
-    OutOfScope,
+    OutOfScope {
+        /// Which filter said no: `rules.filters.no_contractors`.
+        filter: String,
+        /// Whether an account that is known to be theirs shall be deactivated.
+        deactivate: bool,
+    },
     /// A rule that decides over the person cannot be judged.
     Unknown {
         /// Which rule.
@@ -129,7 +136,8 @@ impl Rules {
         let mut compile = |expression: &Expression| {
             compile(&env, expression).map_err(|problem| problems.push(problem)).ok()
         };
-        let in_scope = compile(&settings.in_scope);
+        let filters = std::iter::once(&settings.in_scope).chain(&settings.filters);
+        let scope: Vec<Rule> = filters.filter_map(&mut compile).collect();
         let active = compile(&settings.active);
         let mut external_id = None;
         let mut fields = BTreeMap::new();
@@ -141,9 +149,10 @@ impl Rules {
                 fields.extend(rule.map(|rule| (field, rule)));
             }
         }
-        match (in_scope, active, external_id) {
-            (Some(in_scope), Some(active), Some(external_id)) if problems.is_empty() => {
-                Ok(Self { env, in_scope, active, external_id, fields })
+        let out_of_scope = settings.out_of_scope;
+        match (active, external_id) {
+            (Some(active), Some(external_id)) if problems.is_empty() => {
+                Ok(Self { env, scope, out_of_scope, active, external_id, fields })
             }
             _ => Err(problems),
         }
@@ -152,11 +161,16 @@ impl Rules {
     /// The HiBob ids of all fields that some rule reads: what is to be asked for, nothing more.
     pub fn reads(&self) -> Vec<String> {
         let mut all: BTreeSet<&String> = BTreeSet::new();
-        for rule in [&self.in_scope, &self.active, &self.external_id] {
+        for rule in self.deciding() {
             all.extend(&rule.uses);
         }
         all.extend(self.fields.values().flat_map(|rule| &rule.uses));
         all.into_iter().cloned().collect()
+    }
+
+    /// The rules without which nothing can be said of anybody.
+    fn deciding(&self) -> impl Iterator<Item = &Rule> {
+        self.scope.iter().chain([&self.active, &self.external_id])
     }
 
     /// Decides about one record.
@@ -170,10 +184,15 @@ impl Rules {
                 NoResult::Failed(_) => Vec::new(),
             },
         };
-        match judge(&self.in_scope) {
-            Ok(verdict) if verdict.is_true() => {}
-            Ok(_) => return Decision::OutOfScope,
-            Err(no) => return unknown(&self.in_scope, no),
+        for filter in &self.scope {
+            match judge(filter) {
+                Ok(verdict) if verdict.is_true() => {}
+                Ok(_) => {
+                    let deactivate = self.out_of_scope == OutOfScope::Deactivate;
+                    return Decision::OutOfScope { filter: filter.key.clone(), deactivate };
+                }
+                Err(no) => return unknown(filter, no),
+            }
         }
         let active = match judge(&self.active) {
             Ok(verdict) => verdict.is_true(),
@@ -208,7 +227,6 @@ impl Rules {
     /// What each rule says of a record, and from which values: for a person who wants to know why.
     pub fn explain(&self, record: &Record) -> Vec<Explained> {
         let context = Value::from_object(Context::new(record));
-        let deciding = [&self.in_scope, &self.active, &self.external_id];
         let explain = |rule: &Rule| Explained {
             rule: rule.key.clone(),
             expression: rule.text.clone(),
@@ -226,7 +244,7 @@ impl Rules {
                 }
             }),
         };
-        deciding.into_iter().chain(self.fields.values()).map(explain).collect()
+        self.deciding().chain(self.fields.values()).map(explain).collect()
     }
 
     fn result(&self, rule: &Rule, record: &Record, context: &Value) -> Result<Value, NoResult> {
@@ -413,6 +431,8 @@ mod tests {
         let fields = [("external_id", "root.id")].iter().chain(fields);
         RuleSettings {
             in_scope: expression("rules.in_scope", in_scope),
+            filters: vec![expression("rules.filters.named", "email != 'nobody@example.test'")],
+            out_of_scope: OutOfScope::Leave,
             active: expression("rules.active", active),
             fields: fields
                 .map(|(name, text)| {
@@ -502,7 +522,11 @@ mod tests {
         let Decision::Wanted { desired, .. } = rules(&[]).decide(&record) else { panic!() };
         assert!(!desired.active, "an empty one does");
         record.0["work"]["site"] = json!("Rome");
-        assert_eq!(rules(&[]).decide(&record), Decision::OutOfScope);
+        let out = |filter: &str| Decision::OutOfScope { filter: filter.into(), deactivate: false };
+        assert_eq!(rules(&[]).decide(&record), out("rules.in_scope"));
+        record.0["work"]["site"] = json!("Paris");
+        record.0["email"] = json!("nobody@example.test");
+        assert_eq!(rules(&[]).decide(&record), out("rules.filters.named"));
     }
 
     #[test]

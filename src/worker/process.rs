@@ -1,6 +1,5 @@
 //! One person's turn: judge what was read, carry the plan out, settle.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,8 +54,8 @@ impl Case {
 
 /// What the record says.
 pub(super) enum Judgement {
-    /// The person is not synchronised.
-    OutOfScope,
+    /// The person is not synchronised, because of this filter.
+    OutOfScope(String),
     /// A rule cannot be judged.
     Unknown { rule: String, missing: Vec<String> },
     /// A complete answer lacks the person, and that proves nothing yet.
@@ -97,7 +96,12 @@ impl Worker {
                 let seen = |field: &String| record.see(field) != crate::model::Seen::Missing;
                 read = self.rules.reads().into_iter().filter(seen).collect();
                 match self.rules.decide(record) {
-                    Decision::OutOfScope => Judgement::OutOfScope,
+                    Decision::OutOfScope { deactivate: true, .. } if is_known(&lease) => {
+                        let desired =
+                            planning::departed(lease.link.as_ref(), &lease.person.employee);
+                        Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
+                    }
+                    Decision::OutOfScope { filter, .. } => Judgement::OutOfScope(filter),
                     Decision::Unknown { rule, missing } => Judgement::Unknown { rule, missing },
                     Decision::Wanted { desired, remarks } => {
                         Judgement::Wanted { desired, remarks, gone: false }
@@ -105,9 +109,7 @@ impl Worker {
                 }
             }
             Answer::Absent if is_deleted_for_certain(&lease.deliveries) => {
-                let known = lease.link.as_ref().and_then(|link| link.external_id.clone());
-                let external_id = known.unwrap_or_else(|| lease.person.employee.to_string());
-                let desired = Desired { active: false, fields: BTreeMap::new(), external_id };
+                let desired = planning::departed(lease.link.as_ref(), &lease.person.employee);
                 Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
             }
             Answer::Absent => Judgement::Absent,
@@ -129,8 +131,9 @@ impl Worker {
         let mut link = case.lease.link.clone().unwrap_or_default();
         let mut done = Vec::new();
         let (decided, end) = match &case.judgement {
-            Judgement::OutOfScope => {
-                ("out of scope".to_owned(), self.nothing(&case, "out of scope"))
+            Judgement::OutOfScope(filter) => {
+                let why = format!("out of scope ({filter})");
+                (why.clone(), self.nothing(&case, &why))
             }
             Judgement::Unknown { rule, missing } => {
                 ("cannot decide".to_owned(), self.cannot_judge(&case, rule, missing).await)
@@ -462,6 +465,11 @@ pub(super) fn probe(desired: &Desired, link: Option<&Link>, gone: bool) -> Probe
             .or(field(Field::Username))
             .filter(|_| !gone),
     }
+}
+
+/// Whether an account is known to be this person's.
+fn is_known(lease: &Lease) -> bool {
+    lease.link.as_ref().is_some_and(|link| link.account.is_some())
 }
 
 fn is_deleted_for_certain(deliveries: &[Delivery]) -> bool {
