@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{store_password, store_problem};
 use super::ends::{is_name, sources, target};
+use super::nearest::nearest;
 use super::secret::{Literal, Slot, Vault};
 use super::table::{Table, printable};
 use super::{
@@ -174,6 +175,11 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
             OutOfScope::Leave
         }
     };
+    let only_on_create = field_names(&table, "only_on_create");
+    let only_if_empty = field_names(&table, "only_if_empty");
+    for name in only_if_empty.iter().filter(|name| only_on_create.contains(name)) {
+        table.wrong("only_if_empty", format!("`{name}` is in only_on_create too: choose one"));
+    }
     let sign_in = "people sign in with one of them, as in email = \"root.email\"";
     if table.get("fields").is_none() {
         let message = format!("[rules.fields] with email or username is missing: {sign_in}");
@@ -202,7 +208,29 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
     fields.extend(external_id.map(|it| ("external_id".to_owned(), it)));
     list.finish();
     table.finish();
-    Some(RuleSettings { in_scope: in_scope?, filters, out_of_scope, active: active?, fields })
+    let (in_scope, active) = (in_scope?, active?);
+    Some(RuleSettings {
+        in_scope,
+        filters,
+        out_of_scope,
+        active,
+        only_on_create,
+        only_if_empty,
+        fields,
+    })
+}
+
+/// A list of names of fields.
+fn field_names(table: &Table<'_>, key: &'static str) -> Vec<String> {
+    let names = table.texts(key);
+    for name in names.iter().filter(|name| !FIELDS.contains(&name.as_str())) {
+        let advice = nearest(name, FIELDS).map_or_else(
+            || format!("known here: {}", FIELDS.join(", ")),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        table.wrong(key, format!("unknown field `{}`, {advice}", printable(name)));
+    }
+    names
 }
 
 /// `[rules.filters]`: further filters, under names of the administrator's own.

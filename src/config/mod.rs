@@ -286,6 +286,10 @@ pub struct RuleSettings {
     pub out_of_scope: OutOfScope,
     /// `active`
     pub active: Expression,
+    /// `only_on_create`: fields that are written when the account is made, and never again.
+    pub only_on_create: Vec<String>,
+    /// `only_if_empty`: fields that are written only where the account has nothing.
+    pub only_if_empty: Vec<String>,
     /// `[rules.fields]`, by the field's name: `first_name`. `external_id` is among them.
     pub fields: BTreeMap<String, Expression>,
 }

@@ -13,7 +13,7 @@ use super::secret::{is_path, is_variable};
 
 /// Keys whose values can be seen by anyone. Every other value is hidden: that of a mistyped key may
 /// be a secret.
-const PLAIN: [&str; 39] = [
+const PLAIN: [&str; 41] = [
     "listen",
     "body_limit",
     "webhooks_per_second",
@@ -43,6 +43,8 @@ const PLAIN: [&str; 39] = [
     "reads_per_second",
     "in_scope",
     "out_of_scope",
+    "only_on_create",
+    "only_if_empty",
     "active",
     "email",
     "username",

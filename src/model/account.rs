@@ -79,15 +79,36 @@ pub struct Account {
     pub fields: BTreeMap<Field, String>,
 }
 
+/// When a field is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strength {
+    /// Whenever it differs.
+    #[default]
+    Always,
+    /// When the account is made, and never again.
+    OnCreate,
+    /// Only where the account has nothing; it is never cleared.
+    IfEmpty,
+}
+
 /// An account as the rules want it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// Whether the person shall be able to use it.
     pub active: bool,
     /// What fields shall hold; `None` clears one; a field that is not here is left alone.
     pub fields: BTreeMap<Field, Option<String>>,
+    /// Fields that are not written whenever they differ.
+    pub strengths: BTreeMap<Field, Strength>,
     /// The id under which the target shall know the person.
     pub external_id: String,
+}
+
+impl Desired {
+    /// When a field is written.
+    pub fn strength(&self, field: Field) -> Strength {
+        self.strengths.get(&field).copied().unwrap_or_default()
+    }
 }
 
 /// A role in a group, as the target spells it in bodies: `learner`, `userAdmin`.

@@ -9,6 +9,7 @@ pub mod link;
 
 pub use account::{
     Account, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Kept, Probe, Role,
+    Strength,
 };
 pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
 pub use employee::{Answer, Record, Seen};

@@ -1,6 +1,6 @@
 //! Who is out of step, and in what: the account as it should be against the account as it is.
 
-use crate::model::{Account, AccountStatus, Desired, Field};
+use crate::model::{Account, AccountStatus, Desired, Field, Strength};
 
 /// How one person's account differs from what the rules want, in words without values; nothing
 /// when it is in step.
@@ -14,13 +14,18 @@ pub fn drift(desired: &Desired, account: Option<&Account>) -> Vec<String> {
         (true, Some(account)) => desired
             .fields
             .iter()
-            .filter(|(field, value)| differs(**field, value.as_ref(), account))
+            .filter(|(field, value)| differs(desired, **field, value.as_ref(), account))
             .map(|(field, _)| format!("{} differs", field.word()))
             .collect(),
     }
 }
 
-fn differs(field: Field, wanted: Option<&String>, account: &Account) -> bool {
+fn differs(desired: &Desired, field: Field, wanted: Option<&String>, account: &Account) -> bool {
+    match desired.strength(field) {
+        Strength::Always => {}
+        Strength::OnCreate => return false,
+        Strength::IfEmpty => return wanted.is_some() && !account.fields.contains_key(&field),
+    }
     // A sign-in name is never cleared.
     let kept = wanted.is_none() && matches!(field, Field::Email | Field::Username);
     !kept && account.fields.get(&field) != wanted
@@ -41,6 +46,7 @@ mod tests {
         let desired = |active, job: Option<&str>| Desired {
             active,
             fields: [(Field::Job, job.map(str::to_owned)), (Field::Email, None)].into(),
+            strengths: std::collections::BTreeMap::new(),
             external_id: "1".into(),
         };
         let (active, deleted) = (account(AccountStatus::Active), account(AccountStatus::Deleted));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     Account, AccountId, AccountStatus, Change, Desired, EmployeeId, Field, FoundBy, GroupId, Link,
+    Strength,
 };
 
 /// What the administrator chose for all accounts.
@@ -33,7 +34,7 @@ pub struct NoIdentity;
 pub fn departed(link: Option<&Link>, employee: &EmployeeId) -> Desired {
     let known = link.and_then(|link| link.external_id.clone());
     let external_id = known.unwrap_or_else(|| employee.to_string());
-    Desired { active: false, fields: BTreeMap::new(), external_id }
+    Desired { active: false, external_id, ..Desired::default() }
 }
 
 /// Plans from what we last applied, without looking at the target. `None` when that is not known
@@ -55,7 +56,8 @@ pub fn from_link(desired: &Desired, link: &Link, policy: &Policy) -> Option<Plan
                 .map(|(field, value)| (*field, value.clone()))
                 .collect();
             let held = link.external_id.as_deref() == Some(desired.external_id.as_str());
-            settle(status, differing, held, desired, policy)
+            let is_empty = |field: Field| link.applied.get(&field) == Some(&None);
+            settle(status, differing, &is_empty, held, desired, policy)
         }
     };
     Some(Plan { account: Some(account), steps })
@@ -79,6 +81,7 @@ pub fn from_account(
     let put_back = link.and_then(|link| link.kept.clone()).map(Change::PutBack);
     let restoring = link.is_some_and(|link| link.restoring);
     let everything = || desired.fields.clone();
+    let is_empty = |field: Field| !account.fields.contains_key(&field);
     let steps = match (desired.active, account.status) {
         (false, AccountStatus::Deleted) => Vec::new(),
         (false, _) => vec![Change::Deactivate],
@@ -93,12 +96,19 @@ pub fn from_account(
             }
             let mut steps = vec![Change::Create { fields: identity, group: policy.group.clone() }];
             steps.extend(put_back);
-            steps.extend(settle(AccountStatus::Invited, everything(), held, desired, policy));
+            steps.extend(settle(
+                AccountStatus::Invited,
+                everything(),
+                &is_empty,
+                held,
+                desired,
+                policy,
+            ));
             steps
         }
         (true, status) if restoring => {
             let mut steps = Vec::from_iter(put_back);
-            steps.extend(settle(status, everything(), held, desired, policy));
+            steps.extend(settle(status, everything(), &is_empty, held, desired, policy));
             steps
         }
         (true, status) => {
@@ -108,7 +118,7 @@ pub fn from_account(
                 .filter(|(field, value)| account.fields.get(field) != value.as_ref())
                 .map(|(field, value)| (*field, value.clone()))
                 .collect();
-            settle(status, differing, held, desired, policy)
+            settle(status, differing, &is_empty, held, desired, policy)
         }
     };
     Ok(Plan { account: Some(account.id.clone()), steps })
@@ -121,7 +131,14 @@ fn create(desired: &Desired, policy: &Policy) -> Result<Plan, NoIdentity> {
         return Err(NoIdentity);
     }
     let mut steps = vec![Change::Create { fields, group: policy.group.clone() }];
-    steps.extend(settle(AccountStatus::Invited, BTreeMap::new(), false, desired, policy));
+    steps.extend(settle(
+        AccountStatus::Invited,
+        BTreeMap::new(),
+        &|_| true,
+        false,
+        desired,
+        policy,
+    ));
     Ok(Plan { account: None, steps })
 }
 
@@ -129,6 +146,7 @@ fn create(desired: &Desired, policy: &Policy) -> Result<Plan, NoIdentity> {
 fn settle(
     status: AccountStatus,
     mut differing: BTreeMap<Field, Option<String>>,
+    is_empty: &dyn Fn(Field) -> bool,
     external_id_held: bool,
     desired: &Desired,
     policy: &Policy,
@@ -136,6 +154,11 @@ fn settle(
     // A sign-in name is never cleared: that would lock the person out.
     differing.retain(|field, value| {
         value.is_some() || !matches!(field, Field::Email | Field::Username | Field::Lang)
+    });
+    differing.retain(|field, value| match desired.strength(*field) {
+        Strength::Always => true,
+        Strength::OnCreate => false,
+        Strength::IfEmpty => value.is_some() && is_empty(*field),
     });
     let mut steps = Vec::new();
     if !differing.is_empty() {
@@ -191,6 +214,7 @@ mod tests {
         Desired {
             active,
             fields: fields.iter().map(|(f, v)| (*f, v.map(str::to_owned))).collect(),
+            strengths: BTreeMap::new(),
             external_id: "17".into(),
         }
     }
@@ -294,5 +318,29 @@ mod tests {
         let nameless = desired(true, &[(Field::Email, None)]);
         let plan = from_link(&nameless, &linked(AccountStatus::Active), &policy()).expect("known");
         assert_eq!(plan.steps, []);
+    }
+
+    #[test]
+    fn a_weak_field_is_written_once_or_only_where_nothing_stands() {
+        let mut wanted = desired(true, &[(Field::Job, Some("Chef")), (Field::Phone, Some("+441"))]);
+        let account = account(AccountStatus::Active);
+        let found = Some((&account, FoundBy::ExternalId));
+        let plan = |wanted: &Desired| from_account(wanted, None, found, &policy()).expect("plans");
+        assert_eq!(plan(&wanted).words(), "update job, phone");
+        wanted.strengths =
+            [(Field::Job, Strength::IfEmpty), (Field::Phone, Strength::IfEmpty)].into();
+        assert_eq!(plan(&wanted).words(), "update phone", "the job is taken");
+        wanted.strengths =
+            [(Field::Job, Strength::IfEmpty), (Field::Phone, Strength::OnCreate)].into();
+        assert_eq!(plan(&wanted).words(), "nothing to do");
+        let mut link = linked(AccountStatus::Active);
+        let known = |link: &Link| from_link(&wanted, link, &policy()).expect("known").words();
+        assert_eq!(known(&link), "update job", "it is known to be empty");
+        link.applied.remove(&Field::Job);
+        assert_eq!(known(&link), "nothing to do", "nothing is known of it");
+        wanted.fields.insert(Field::Email, Some("n@example.test".into()));
+        let made = from_account(&wanted, None, None, &policy()).expect("plans");
+        let Change::Create { fields, .. } = &made.steps[0] else { panic!("{made:?}") };
+        assert_eq!(fields.len(), 3, "a new account gets them all");
     }
 }

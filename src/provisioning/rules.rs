@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::language;
 use crate::config::{Expression, OutOfScope, RuleSettings};
-use crate::model::{Desired, Field, Record, Seen};
+use crate::model::{Desired, Field, Record, Seen, Strength};
 
 /// The longest expression, in bytes. The parser recurses, so length bounds its depth.
 const LONGEST: usize = 1024;
@@ -35,6 +35,7 @@ pub struct Rules {
     active: Rule,
     external_id: Rule,
     fields: BTreeMap<Field, Rule>,
+    strengths: BTreeMap<Field, Strength>,
 }
 
 struct Rule {
@@ -152,7 +153,8 @@ impl Rules {
         let out_of_scope = settings.out_of_scope;
         match (active, external_id) {
             (Some(active), Some(external_id)) if problems.is_empty() => {
-                Ok(Self { env, scope, out_of_scope, active, external_id, fields })
+                let strengths = strengths(settings);
+                Ok(Self { env, scope, out_of_scope, active, external_id, fields, strengths })
             }
             _ => Err(problems),
         }
@@ -221,7 +223,8 @@ impl Rules {
             };
             remarks.push(format!("{} left alone: {why}", field.word()));
         }
-        Decision::Wanted { desired: Desired { active, fields, external_id }, remarks }
+        let strengths = self.strengths.clone();
+        Decision::Wanted { desired: Desired { active, fields, strengths, external_id }, remarks }
     }
 
     /// What each rule says of a record, and from which values: for a person who wants to know why.
@@ -265,6 +268,18 @@ impl Rules {
             Err(error) => Err(NoResult::Failed(format!("the rule failed ({})", error.kind()))),
         }
     }
+}
+
+/// The fields that are not written whenever they differ.
+fn strengths(settings: &RuleSettings) -> BTreeMap<Field, Strength> {
+    let fields = |names: &[String], strength: Strength| -> Vec<(Field, Strength)> {
+        let named = |field: &Field| names.iter().any(|name| name == field.word());
+        Field::ALL.into_iter().filter(named).map(|field| (field, strength)).collect()
+    };
+    let mut strengths: BTreeMap<_, _> =
+        fields(&settings.only_on_create, Strength::OnCreate).into_iter().collect();
+    strengths.extend(fields(&settings.only_if_empty, Strength::IfEmpty));
+    strengths
 }
 
 /// A result for a person to see.
@@ -433,6 +448,8 @@ mod tests {
             in_scope: expression("rules.in_scope", in_scope),
             filters: vec![expression("rules.filters.named", "email != 'nobody@example.test'")],
             out_of_scope: OutOfScope::Leave,
+            only_on_create: vec!["lang".into()],
+            only_if_empty: vec!["phone".into()],
             active: expression("rules.active", active),
             fields: fields
                 .map(|(name, text)| {
@@ -503,6 +520,8 @@ mod tests {
         assert_eq!(field(Field::Lang), Some(Some("en")));
         assert_eq!(field(Field::Organization), Some(Some("owen@example.test")));
         assert_eq!(field(Field::FirstName), None, "missing: left alone");
+        let strengths = [Field::Lang, Field::Phone, Field::Job].map(|it| desired.strength(it));
+        assert_eq!(strengths, [Strength::OnCreate, Strength::IfEmpty, Strength::Always]);
         assert_eq!(remarks, ["first_name left alone: HiBob's answer lacks root.firstName"]);
     }
 
