@@ -1,1 +1,29 @@
-//! To be written.
+//! The walks: what happens in HR arrives in the LMS, seen from outside, on every store.
+//!
+//! Each walk starts the real binary between the two doubles and looks at what the LMS holds in the
+//! end, and where it matters at how many calls that took.
+
+mod hires;
+
+/// Makes each walk a test on each store.
+macro_rules! on_both {
+    ($($walk:ident)+) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $walk() {
+                    Box::pin(super::$walk(crate::harness::town::Kept::Sqlite)).await;
+                }
+            )+
+        }
+        mod on_redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $walk() {
+                    Box::pin(super::$walk(crate::harness::town::Kept::Redis)).await;
+                }
+            )+
+        }
+    };
+}
+use on_both;

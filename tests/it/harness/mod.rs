@@ -1,3 +1,4 @@
 //! What tests stand on: a Redis of their own, the doubles, the binary.
 
 pub mod redis;
+pub mod town;
