@@ -72,6 +72,11 @@ impl FarEnd {
         self.down.load(Ordering::Relaxed)
     }
 
+    /// Nobody holds it any more: another process has found it well.
+    pub fn is_not_held(&self) {
+        self.down.store(false, Ordering::Relaxed);
+    }
+
     /// It did something for us. Ends the hold, if there is one.
     ///
     /// # Errors

@@ -22,8 +22,9 @@ const MOST_KILLS: u32 = 5;
 /// A person whom HiBob does not show is looked for so often before a human is asked.
 const MOST_ABSENCES: u32 = 3;
 
-/// Second looks are gathered on this grid, so that one read serves many.
-const LOOK_GRID: i64 = 5_000;
+/// Second looks are gathered on a grid of so many to the time between two looks, so that one read
+/// serves many.
+const LOOK_GRID: u32 = 5;
 
 /// How many attempts something gets that looking again did not solve.
 const MOST_SECOND_FINDS: u32 = 3;
@@ -162,8 +163,9 @@ impl Worker {
                 }
             }
         };
-        let link =
-            (case.lease.link.as_ref() != Some(&link) && link != Link::default()).then_some(link);
+        // A link that turned out to be wrong is written down as none, too.
+        let before = case.lease.link.clone().unwrap_or_default();
+        let link = (before != link).then_some(link);
         self.conclude(case, &decided, done, end, link).await;
     }
 
@@ -324,11 +326,11 @@ impl Worker {
             End::Done(why) => (DeliveryState::Done, None, why.clone(), why.clone()),
             End::LookLater(after, why) => {
                 delivery.looks += 1;
-                delivery.due = on_grid(now + *after);
+                delivery.due = on_grid(now + *after, *after);
                 (DeliveryState::Waiting, None, why.clone(), format!("again in {after:?}: {why}"))
             }
             End::LookForAgain(after) => {
-                delivery.due = on_grid(now + *after);
+                delivery.due = on_grid(now + *after, *after);
                 let why = "HiBob's answer does not contain this person, which proves nothing yet";
                 (DeliveryState::Waiting, None, why.into(), format!("again in {after:?}: {why}"))
             }
@@ -490,9 +492,9 @@ fn absent(lease: &Lease, look: Duration) -> End {
     }
 }
 
-/// The next moment on the grid of second looks.
-fn on_grid(at: Timestamp) -> Timestamp {
+/// The next moment on the grid of looks that are so long apart.
+fn on_grid(at: Timestamp, apart: Duration) -> Timestamp {
+    let grid = i64::try_from((apart / LOOK_GRID).as_millis()).unwrap_or(i64::MAX).max(1);
     let ms = at.as_millisecond();
-    Timestamp::from_millisecond(ms + (LOOK_GRID - ms.rem_euclid(LOOK_GRID)) % LOOK_GRID)
-        .unwrap_or(at)
+    Timestamp::from_millisecond(ms + (grid - ms.rem_euclid(grid)) % grid).unwrap_or(at)
 }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::hold::{Failure, claim_probe};
 use super::process::Case;
 use super::retry::Verdict;
-use super::{Scope, Worker};
+use super::Worker;
 use crate::clock::Deadline;
 use crate::model::{Answer, Candidate, EmployeeId, Lane, Probe};
 use crate::store::{Hold, Lease, LeaseRequest, StoreError};
@@ -105,9 +105,15 @@ impl Worker {
 
     /// Rests while somebody is on hold. `Some(Some(hold))`: its probe is due; `Some(None)`: no hold.
     async fn hold(&self, stop: &Stop) -> Result<Option<Option<Hold>>, StoreError> {
-        let mine = [Scope::Source(self.name.clone()).to_string(), Scope::Target.to_string()];
+        let mine = [&self.far_end, &self.target.far_end];
         let holds = self.store.holds().await?;
-        let latest = holds.into_iter().filter(|hold| mine.contains(&hold.scope));
+        for far_end in mine {
+            if holds.iter().all(|hold| hold.scope != far_end.scope().to_string()) {
+                far_end.is_not_held();
+            }
+        }
+        let held = |hold: &Hold| mine.iter().any(|mine| mine.scope().to_string() == hold.scope);
+        let latest = holds.into_iter().filter(held);
         let Some(hold) = latest.max_by_key(|hold| hold.probe_at) else { return Ok(Some(None)) };
         let left = Duration::try_from(hold.probe_at.duration_since(self.clock.now()));
         match left {

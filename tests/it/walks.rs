@@ -3,7 +3,12 @@
 //! Each walk starts the real binary between the two doubles and looks at what the LMS holds in the
 //! end, and where it matters at how many calls that took.
 
+mod changes;
 mod hires;
+mod leavers;
+mod matching;
+
+use instep::sandbox::Options;
 
 /// Makes each walk a test on each store.
 macro_rules! on_both {
@@ -27,3 +32,18 @@ macro_rules! on_both {
     };
 }
 use on_both;
+
+/// Nobody works there.
+fn empty() -> Options {
+    small(0)
+}
+
+/// So many people, and an LMS that knows nobody.
+fn small(people: usize) -> Options {
+    Options { people, ..Options::default() }
+}
+
+/// So many people, and an LMS in step with HR that bears Instep's ids, but not Instep's memory.
+fn stepping(people: usize) -> Options {
+    Options { in_step: true, platform: Some("instep-bob".to_owned()), ..small(people) }
+}

@@ -246,6 +246,33 @@ impl Town {
         said
     }
 
+    /// Calls 360Learning's API as another integration would: `POST`, `/custom-fields`.
+    pub async fn lms_api(&self, method: &str, path: &str, body: Value) -> Value {
+        let (url, known) = (self.sandbox.lms_url(), self.sandbox.credentials());
+        let (id, secret) = (&known.client_id, &known.client_secret);
+        let grant = json!({"grant_type": "client_credentials", "client_id": id,
+            "client_secret": secret});
+        let token = self.http.post(format!("{url}/api/v2/oauth2/token")).json(&grant).send().await;
+        let token: Value = token.expect("the sandbox answers").json().await.expect("JSON");
+        let method = method.parse().expect("a method");
+        let request = self.http.request(method, format!("{url}/api/v2{path}")).json(&body);
+        let request = request.header("360-api-version", "v2.0");
+        let request = request.bearer_auth(token["access_token"].as_str().expect("a token"));
+        let answer = request.send().await.expect("the sandbox answers");
+        let status = answer.status();
+        let said: Value = answer.json().await.unwrap_or_default();
+        assert!(status.is_success(), "{path}: {status} {said}");
+        said
+    }
+
+    /// The LMS's groups.
+    pub async fn lms_groups(&self) -> Vec<Value> {
+        let url = format!("{}/_sandbox/state", self.sandbox.lms_url());
+        let answer = self.http.get(url).send().await.expect("the sandbox answers");
+        let state: Value = answer.json().await.expect("JSON");
+        state["groups"].as_array().cloned().unwrap_or_default()
+    }
+
     /// How often HiBob's double was called, by endpoint.
     pub async fn hr_calls(&self) -> Calls {
         self.calls(self.sandbox.hibob_url()).await

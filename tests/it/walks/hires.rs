@@ -1,19 +1,22 @@
-//! People who come: an account is made, in the default group, with the employee's id beside it.
+//! People who come: an account is made once, activated, in the default group, with the employee's
+//! id beside it; whoever cannot have one is told about.
 
-use instep::sandbox::Options;
+use instep::model::DeliveryState;
 use serde_json::json;
 
-use super::on_both;
-use crate::harness::town::{Kept, Town, as_it_is};
+use super::{empty, on_both, small};
+use crate::harness::town::{Kept, Town, as_it_is, patient};
 
 on_both! {
     a_hire_gets_an_account
+    who_has_neither_mail_nor_user_name_is_told_about
+    a_sync_makes_an_account_for_everybody
 }
 
 async fn a_hire_gets_an_account(kept: Kept) {
-    let options = Options { people: 0, ..Options::default() };
-    let town = Town::new(options, kept, as_it_is).await;
+    let town = Town::new(empty(), kept, patient).await;
     let _serving = town.open().await;
+    let before = town.lms_calls().await;
     let id = town.hire(json!({"firstName": "Nadia", "surname": "Brisk"}));
     town.in_step().await;
     let account = town.account_of(&id);
@@ -22,4 +25,41 @@ async fn a_hire_gets_an_account(kept: Kept) {
     assert_eq!(account["groups"], json!([{"groupId": group, "role": "learner"}]));
     assert_eq!(account["externalIds"][0]["platform"], "instep-bob");
     assert_eq!(account["externalIds"][0]["value"], id);
+    // Create, activate, record the id; whatever else HiBob said about the hire costs nothing.
+    let after = town.lms_calls().await;
+    assert_eq!(after.writes() - before.writes(), 3 + 1, "with the token: {after:?}");
+}
+
+async fn who_has_neither_mail_nor_user_name_is_told_about(kept: Kept) {
+    let town = Town::new(empty(), kept, as_it_is).await;
+    let _serving = town.open().await;
+    let id = town.hire(json!({"email": null}));
+    town.at_rest().await;
+    assert!(town.account_of(&id).is_null());
+    let dead = town.deliveries_of(&id).await;
+    assert!(dead.iter().all(|delivery| delivery.state == DeliveryState::Dead), "{dead:?}");
+    assert!(dead.iter().all(|delivery| delivery.code.as_deref() == Some("noIdentity")));
+    // The next event of this person is judged afresh.
+    town.change(&id, json!({"email": "found@example.test"}));
+    town.in_step().await;
+    assert_eq!(town.account_of(&id)["mail"], "found@example.test");
+}
+
+async fn a_sync_makes_an_account_for_everybody(kept: Kept) {
+    let town = Town::new(small(60), kept, patient).await;
+    town.sandbox.limit(false);
+    town.rewrite(|toml| {
+        *toml = toml.replace("[target]\n", "[target]\nwrites_per_second = 1000\n");
+    });
+    let _serving = town.serve(&[]).await;
+    let said = town.told(&["sync"]).await;
+    assert!(said.contains("bob: 60 people queued"), "{said}");
+    town.in_step().await;
+    assert!(town.hr_calls().await.of("POST /v1/people/search") <= 1 + 3);
+    let writes = town.sandbox.writes();
+    town.told(&["sync", "--source", "bob"]).await;
+    town.in_step().await;
+    assert_eq!(town.sandbox.writes(), writes, "a second sync finds nothing to do");
+    let other = town.cli(&["sync", "--source", "nobody"]).await;
+    assert_eq!(other.status.code(), Some(1));
 }
