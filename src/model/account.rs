@@ -146,7 +146,7 @@ pub enum Change {
     ClaimExternalId(String),
     /// Give back what a deactivation took away; what the target refuses is reported, not fatal.
     PutBack(Kept),
-    /// Deactivate, after noting what that takes away.
+    /// Deactivate. What that takes away is to be written down before.
     Deactivate,
 }
 
@@ -157,8 +157,6 @@ pub struct Done {
     pub account: Option<Account>,
     /// After a create: whether a deleted account was brought back instead.
     pub restored: bool,
-    /// After a deactivation: what it took away.
-    pub kept: Option<Kept>,
     /// What went less than perfectly, in sentences: a group that no longer exists.
     pub remarks: Vec<String>,
 }

@@ -6,8 +6,9 @@
 use super::Worker;
 use std::time::Duration;
 
-use super::process::{Case, probe};
+use super::process::{Case, probe, tell_if_failed};
 use super::retry::Verdict;
+use super::swap::MAIL_TAKEN;
 use super::turn::lane;
 use crate::model::{
     AccountId, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Intent, Link,
@@ -45,7 +46,7 @@ impl Worker {
         let mut last = None;
         for _ in 0..=MOST_FINDS {
             let found = candidates.take();
-            let planned = if found.is_none() && last.is_none() {
+            let planned = if found.is_none() && last.is_none() && !self.may_be_protected(link) {
                 planning::from_link(desired, link, &self.target.policy).map(Planned::Steps)
             } else {
                 None
@@ -68,12 +69,22 @@ impl Worker {
                 }
                 Err(Verdict::LookAgain { code, advice }) => {
                     done.push(format!("looked again: {code}"));
+                    if last.is_none() && code == MAIL_TAKEN {
+                        self.step_aside(case, desired, link, done).await;
+                    }
                     last = Some(Verdict::LookAgain { code, advice });
                 }
                 Err(verdict) => return (decided, Err(verdict)),
             }
         }
         (decided, Err(last.unwrap_or(Verdict::GiveBack(Duration::ZERO))))
+    }
+
+    /// Whether the account that we know is listed as protected now: then it is looked at first.
+    fn may_be_protected(&self, link: &Link) -> bool {
+        let mail = link.applied.get(&Field::Email).and_then(Option::as_deref);
+        let id = link.account.as_ref().map(AccountId::as_str);
+        mail.into_iter().chain(id).any(|id_or_mail| self.target.target.is_listed(id_or_mail))
     }
 
     async fn find(
@@ -87,7 +98,9 @@ impl Worker {
         let lease = &case.lease;
         let platform = self.platform();
         let found = self.target.target.find(&platform, &probes, lane(lease), lease.deadline);
-        Ok(found.await?.pop().unwrap_or_default())
+        let mut found = found.await?;
+        tell_if_failed(self.target.far_end.answered(&*self.store, case.probing).await);
+        Ok(found.pop().unwrap_or_default())
     }
 
     /// Judges the candidates, looked up now if they were not before, and plans from the account as
@@ -124,6 +137,8 @@ impl Worker {
         let plan = if let Match::Account(account, by) = found {
             if link.account.as_ref() != Some(&account.id) {
                 *link = Link { account: Some(account.id.clone()), ..Link::default() };
+                // Before anything is written: another person may have linked it meanwhile.
+                self.save(case, link).await?;
             }
             let plan = planning::from_account(
                 desired,
@@ -184,14 +199,27 @@ impl Worker {
                 link.restoring = plan.account.is_some();
                 self.save(case, link).await?;
             }
-            let account = link.account.clone();
             let target = &self.target.target;
+            let account = link.account.clone();
+            if let (Change::Deactivate, Some(account)) = (step, &account) {
+                // Written down before it is taken away: the answer, or this process, may be lost.
+                let had = target.belongings(account, lane(lease), lease.deadline).await?;
+                let Some(had) = had else {
+                    tell_if_failed(self.target.far_end.answered(&*self.store, case.probing).await);
+                    done.push(format!("deactivated already ({account})"));
+                    link.status = Some(AccountStatus::Deleted);
+                    continue;
+                };
+                // What an unfinished restore still owes is more than what the account has now.
+                if !link.restoring || link.kept.is_none() {
+                    link.kept = Some(had);
+                    self.save(case, link).await?;
+                }
+            }
             let result = target
                 .apply(&platform, account.as_ref(), step, lane(lease), lease.deadline)
                 .await?;
-            if let Err(error) = self.target.far_end.succeeded(&*self.store, case.probing).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "hold not ended");
-            }
+            tell_if_failed(self.target.far_end.succeeded(&*self.store, case.probing).await);
             let account = result.account.as_ref().map(|account| account.id.clone());
             done.push(said(&words, account.as_ref().or(link.account.as_ref())));
             done.extend(result.remarks.iter().cloned());
@@ -251,13 +279,7 @@ impl Worker {
             }
             Change::ClaimExternalId(id) => link.external_id = Some(id.clone()),
             Change::PutBack(_) => link.kept = None,
-            Change::Deactivate => {
-                link.status = Some(AccountStatus::Deleted);
-                // What an unfinished restore still owes is more than what the account has now.
-                if !link.restoring || link.kept.is_none() {
-                    link.kept = result.kept.or(link.kept.take());
-                }
-            }
+            Change::Deactivate => link.status = Some(AccountStatus::Deleted),
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod apply;
 mod hold;
 mod process;
 mod retry;
+mod swap;
 mod turn;
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Deactivating without loss: what it takes away from an account is read before, and put back
-//! after a restore, which does not do that by itself.
+//! What a deactivation takes away from an account: read before, and put back after a restore, which
+//! does not do that by itself.
 //!
 //! Putting back adds what is missing and takes nothing away, so it can be repeated after a failure
 //! at any point. What the target refuses becomes a remark, with ids only.
@@ -12,13 +12,14 @@ use super::wire::{self, CustomValue, CustomValues, OWNER, UserRole};
 use crate::model::{Account, AccountId, AccountStatus, Done, Kept};
 use crate::targets::TargetError;
 
-/// Deactivates an account, unless it is the owner's or `protection` gives a reason not to.
-pub(super) async fn deactivate(
+/// What a deactivation would take away; `None` of an account that is deactivated already. Refused
+/// for the owner's account, and for one that `protection` gives a reason for.
+pub(super) async fn belongings(
     client: &Client,
     id: &AccountId,
     protection: impl Fn(&Account) -> Option<String>,
     turn: Turn,
-) -> Result<Done, TargetError> {
+) -> Result<Option<Kept>, TargetError> {
     let (roles, custom_values, managers, subordinates) = tokio::try_join!(
         roles(client, id, turn),
         custom_values(client, id, turn),
@@ -29,7 +30,7 @@ pub(super) async fn deactivate(
     // whole. Of a deactivated account it would be empty, and must not replace what was kept before.
     let account = client.user(client.call("GET /users/{userId}", &[id.as_str()])?, turn).await?;
     if account.status == AccountStatus::Deleted {
-        return Ok(Done { account: Some(account), ..Done::default() });
+        return Ok(None);
     }
     if roles.iter().any(|row| row.role == OWNER) {
         return Err(codes::judge(codes::USER_IS_COMPANY_OWNER));
@@ -37,8 +38,7 @@ pub(super) async fn deactivate(
     if let Some(why) = protection(&account) {
         return Err(super::protected(id, &why));
     }
-    client.tell(client.call("DELETE /users/{userId}", &[id.as_str()])?, turn).await?;
-    let kept = Kept {
+    Ok(Some(Kept {
         roles: roles.into_iter().map(|row| (row.group_id, row.role)).collect(),
         custom_values: custom_values
             .into_iter()
@@ -46,8 +46,7 @@ pub(super) async fn deactivate(
             .collect(),
         managers,
         subordinates,
-    };
-    Ok(Done { kept: Some(kept), ..Done::default() })
+    }))
 }
 
 /// Puts back what a deactivation took away.

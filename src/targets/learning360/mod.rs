@@ -25,7 +25,7 @@ use self::client::{Client, Turn};
 use self::find::Finder;
 use crate::clock::Deadline;
 use crate::config::Learning360Settings;
-use crate::model::{Account, AccountId, Change, Done, Field, GroupId, Lane};
+use crate::model::{Account, AccountId, Change, Done, Field, GroupId, Kept, Lane};
 use crate::store::budget::Budget;
 use crate::targets::{Candidate, Probe, TargetError};
 
@@ -84,9 +84,25 @@ impl Learning360 {
         self.client.account(id, Turn { lane, deadline }).await
     }
 
-    /// Why an account must never be changed, as far as `target.protected` says so.
-    pub fn protection(&self, account: &Account) -> Option<String> {
-        self.finder.protection(account)
+    /// Whether `target.protected` lists this id or mail.
+    pub fn is_listed(&self, id_or_mail: &str) -> bool {
+        self.finder.is_listed(id_or_mail)
+    }
+
+    /// What a deactivation would take away from an account, to be written down before it is
+    /// carried out; `None` when the account is deactivated already.
+    ///
+    /// # Errors
+    /// When the target does not say, and when the account must never be deactivated: the owner's,
+    /// a protected one.
+    pub async fn belongings(
+        &self,
+        id: &AccountId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Option<Kept>, TargetError> {
+        let protection = |account: &Account| self.finder.protection(account);
+        kept::belongings(&self.client, id, protection, Turn { lane, deadline }).await
     }
 
     /// The only method that changes anything. `account` is needed by all but `Create`.
@@ -128,8 +144,9 @@ impl Learning360 {
             }
             Change::PutBack(kept) => kept::put_back(&self.client, id, kept, turn).await,
             Change::Deactivate => {
-                let protection = |account: &Account| self.finder.protection(account);
-                kept::deactivate(&self.client, id, protection, turn).await
+                let call = self.client.call("DELETE /users/{userId}", &[id.as_str()])?;
+                self.client.tell(call, turn).await?;
+                Ok(Done::default())
             }
         }
     }

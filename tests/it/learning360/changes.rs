@@ -168,37 +168,40 @@ async fn furnished() -> (FarEnd, Kept) {
     (far_end, kept)
 }
 
-#[tokio::test]
-async fn deactivate_keeps_what_it_takes_away() {
-    let (far_end, kept) = furnished().await;
-    let target = far_end.target();
-    let done = apply(&target, 1, Change::Deactivate).await.unwrap();
-    assert_eq!(done.kept, Some(kept));
-    let lines = far_end.lines();
-    assert_eq!(lines.last().unwrap(), &format!("DELETE /users/{}", id(1)));
-    assert_eq!(lines.len(), 6);
-    // Again: it is deactivated, what it shows now is not what it had, and nothing is written.
-    let done = apply(&target, 1, Change::Deactivate).await.unwrap();
-    assert_eq!(done.kept, None);
-    assert_eq!(done.account.unwrap().status, AccountStatus::Deleted);
-    assert!(far_end.lines().iter().all(|line| line.starts_with("GET ")));
-    assert_eq!(code(&apply(&target, 8, Change::Deactivate).await.unwrap_err()), "userNotFound");
+async fn belongings(target: &Learning360, n: u32) -> Result<Option<Kept>, TargetError> {
+    target.belongings(&AccountId::new(id(n)), Lane::Live, deadline()).await
 }
 
 #[tokio::test]
-async fn deactivate_never_touches_the_owner_or_protected_accounts() {
+async fn what_a_deactivation_takes_away_is_read_before() {
+    let (far_end, kept) = furnished().await;
+    let target = far_end.target();
+    assert_eq!(belongings(&target, 1).await.unwrap(), Some(kept));
+    let lines = far_end.lines();
+    assert_eq!(lines.len(), 5);
+    assert!(lines.iter().all(|line| line.starts_with("GET ")));
+    assert_eq!(apply(&target, 1, Change::Deactivate).await.unwrap(), Done::default());
+    assert_eq!(far_end.lines(), [format!("DELETE /users/{}", id(1))]);
+    // It is deactivated now, and what it shows is not what it had.
+    assert_eq!(belongings(&target, 1).await.unwrap(), None);
+    assert_eq!(code(&belongings(&target, 8).await.unwrap_err()), "userNotFound");
+}
+
+#[tokio::test]
+async fn the_owner_and_the_protected_are_never_deactivated() {
     let (far_end, _) = furnished().await;
     far_end.company().roles.insert(id(2), vec![json!({ "groupId": GROUP, "role": "owner" })]);
     let target = far_end.target_with(|settings| {
         settings.protected = vec!["U3@X.test".into(), id(4)];
     });
     for n in 2..=4 {
-        match apply(&target, n, Change::Deactivate).await.unwrap_err() {
+        match belongings(&target, n).await.unwrap_err() {
             TargetError::Refused { code, .. } if n == 2 => assert_eq!(code, "userIsCompanyOwner"),
             TargetError::Refused { code, .. } => assert_eq!(code, "protected"),
             other => panic!("{other:?}"),
         }
     }
+    assert!(apply(&target, 4, Change::Deactivate).await.is_err());
     assert!(far_end.lines().iter().all(|line| line.starts_with("GET ")));
 }
 
