@@ -49,6 +49,8 @@ pub struct FarEnd {
     failed: Mutex<HashMap<Person, u64>>,
     /// This process has put it on hold; what is in hand is given back.
     down: AtomicBool,
+    /// It was put on hold because it refuses us: an answer to a question is no proof of the contrary.
+    refused: AtomicBool,
 }
 
 impl FarEnd {
@@ -59,6 +61,7 @@ impl FarEnd {
             successes: AtomicU64::new(0),
             failed: Mutex::default(),
             down: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -91,6 +94,29 @@ impl FarEnd {
         Ok(())
     }
 
+    /// It answered a question. That ends the hold of one that was down, not of one that refused us.
+    ///
+    /// # Errors
+    /// As for [`succeeded`](Self::succeeded).
+    pub async fn answered(&self, store: &dyn Store, held: bool) -> Result<(), StoreError> {
+        if self.refused.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.succeeded(store, held).await
+    }
+
+    /// A probe ended and nothing was asked of it: the next one may be at once.
+    ///
+    /// # Errors
+    /// When the store is not available; the next probe then waits.
+    pub async fn was_not_asked(&self, store: &dyn Store, clock: &Clock) -> Result<(), StoreError> {
+        let scope = self.scope.to_string();
+        match store.holds().await?.into_iter().find(|hold| hold.scope == scope) {
+            Some(hold) => store.hold(&Hold { probe_at: clock.now(), ..hold }).await,
+            None => Ok(()),
+        }
+    }
+
     /// Whether a failure is this person's own: somebody else succeeded since their last failure.
     pub fn is_own_fault(&self, person: &Person) -> bool {
         let now = self.successes.load(Ordering::Relaxed);
@@ -111,6 +137,7 @@ impl FarEnd {
         clock: &Clock,
         failure: Failure,
     ) -> Result<Duration, StoreError> {
+        self.refused.store(failure.refused, Ordering::Relaxed);
         self.down.store(true, Ordering::Relaxed);
         let scope = self.scope.to_string();
         let now = clock.now();

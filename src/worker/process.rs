@@ -1,5 +1,6 @@
 //! One person's turn: judge what was read, carry the plan out, settle.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -70,6 +71,8 @@ pub(super) enum Judgement {
 pub(super) enum End {
     /// All is as it should be.
     Done(String),
+    /// Done, as far as HiBob showed it: the newest looks again after this, at no attempt.
+    DoneSoFar(Duration, String),
     /// Nothing to see yet: look again after this, at no attempt.
     LookLater(Duration, String),
     /// A complete answer lacks the person: look again after this, at no attempt.
@@ -131,6 +134,7 @@ impl Worker {
     pub(super) async fn process(&self, mut case: Case, stop: CancellationToken) {
         let mut link = case.lease.link.clone().unwrap_or_default();
         let mut done = Vec::new();
+        let mut failed = false;
         let (decided, end) = match &case.judgement {
             Judgement::OutOfScope(filter) => {
                 let why = format!("out of scope ({filter})");
@@ -158,27 +162,50 @@ impl Worker {
                 match result {
                     None => ("interrupted".to_owned(), End::GiveBack(Duration::ZERO, None)),
                     Some((decided, Ok(None))) => (decided.clone(), self.nothing(&case, &decided)),
-                    Some((decided, Ok(Some(outcome)))) => (decided, End::Done(outcome)),
-                    Some((decided, Err(verdict))) => (decided, self.ended(&case, verdict).await),
+                    Some((decided, Ok(Some(outcome)))) => (decided, self.changed(&case, outcome)),
+                    Some((decided, Err(verdict))) => {
+                        failed = matches!(verdict, Verdict::Failed(_) | Verdict::Refused(_));
+                        (decided, self.ended(&case, verdict).await)
+                    }
                 }
             }
         };
+        if case.probing && !failed {
+            let end = self.target.far_end.was_not_asked(&*self.store, &self.clock).await;
+            tell_if_failed(end);
+        }
         // A link that turned out to be wrong is written down as none, too.
         let before = case.lease.link.clone().unwrap_or_default();
         let link = (before != link).then_some(link);
         self.conclude(case, &decided, done, end, link).await;
     }
 
+    /// Those whose change HiBob may not have shown yet.
+    fn fresh<'c>(&self, case: &'c Case) -> impl Iterator<Item = &'c Delivery> {
+        let look = self.settings.second_look.as_millis();
+        case.lease.deliveries.iter().filter(move |delivery| {
+            delivery.lane == Lane::Live
+                && delivery.looks == 0
+                && u128::from(elapsed_ms(delivery.received_at, case.started)) < look
+        })
+    }
+
+    /// Something was done. Of several changes that were read together HiBob may have shown only the
+    /// first: then there is one more look. Events of the same type mean several changes.
+    fn changed(&self, case: &Case, outcome: String) -> End {
+        let mut kinds = HashSet::new();
+        if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
+            End::Done(outcome)
+        } else {
+            End::DoneSoFar(self.settings.second_look, outcome)
+        }
+    }
+
     /// Nothing was to be done. An event so fresh that HiBob may not show its change yet gets one
     /// second look.
     fn nothing(&self, case: &Case, why: &str) -> End {
         let look = self.settings.second_look;
-        let fresh = case.lease.deliveries.iter().any(|delivery| {
-            delivery.lane == Lane::Live
-                && delivery.looks == 0
-                && u128::from(elapsed_ms(delivery.received_at, case.started)) < look.as_millis()
-        });
-        if fresh {
+        if self.fresh(case).next().is_some() {
             End::LookLater(look, format!("{why}; HiBob may show a change late, so one more look"))
         } else {
             End::Done(why.to_owned())
@@ -297,8 +324,15 @@ impl Worker {
             return;
         }
         let mut outcome = String::new();
-        for delivery in &mut deliveries {
-            let ended = self.stand(delivery, &end, now);
+        let newest = deliveries.len().saturating_sub(1);
+        for (index, delivery) in deliveries.iter_mut().enumerate() {
+            let end = match &end {
+                End::DoneSoFar(after, why) if index == newest => {
+                    &End::LookLater(*after, format!("{why}; HiBob may show a later change late"))
+                }
+                end => end,
+            };
+            let ended = self.stand(delivery, end, now);
             delivery.remember(Attempt {
                 at: case.started,
                 took_ms: elapsed_ms(case.started, now),
@@ -323,7 +357,9 @@ impl Worker {
             _ => 0,
         };
         let (state, code, reason, ended) = match end {
-            End::Done(why) => (DeliveryState::Done, None, why.clone(), why.clone()),
+            End::Done(why) | End::DoneSoFar(_, why) => {
+                (DeliveryState::Done, None, why.clone(), why.clone())
+            }
             End::LookLater(after, why) => {
                 delivery.looks += 1;
                 delivery.due = on_grid(now + *after, *after);
@@ -410,6 +446,13 @@ impl Worker {
         } else {
             self.settings.second_look
         }
+    }
+}
+
+/// What the store could not do about a hold is done later.
+pub(super) fn tell_if_failed(end: Result<(), StoreError>) {
+    if let Err(error) = end {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a hold was not changed");
     }
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::hold::{Failure, claim_probe};
-use super::process::Case;
-use super::retry::Verdict;
 use super::Worker;
+use super::hold::{Failure, claim_probe};
+use super::process::{Case, tell_if_failed};
+use super::retry::Verdict;
 use crate::clock::Deadline;
 use crate::model::{Answer, Candidate, EmployeeId, Lane, Probe};
 use crate::store::{Hold, Lease, LeaseRequest, StoreError};
@@ -185,9 +185,7 @@ impl Worker {
         for case in cases {
             case.others_judged = true;
         }
-        if let Err(error) = self.far_end.succeeded(&*self.store, probing).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "hold not ended");
-        }
+        tell_if_failed(self.far_end.succeeded(&*self.store, probing).await);
     }
 
     /// Looks up, in as few calls as possible, the accounts of all who are not linked.
@@ -205,6 +203,10 @@ impl Worker {
             () = stop.working.cancelled() => return,
             found = self.target.target.find(&platform, &probes, lane, deadline) => found,
         };
+        if found.is_ok() {
+            let probing = cases.iter().any(|case| case.probing);
+            tell_if_failed(self.target.far_end.answered(&*self.store, probing).await);
+        }
         // An error is not lost: each person looks again alone, and meets it alone.
         for (index, candidates) in whose.into_iter().zip(found.unwrap_or_default()) {
             cases[index].candidates = Some(candidates);
