@@ -33,18 +33,23 @@ async fn furnished(town: &Town) -> (String, Value) {
         town.change(id, json!({"work": {"workMobile": "+442000000001"}}));
     }
     town.in_step().await;
-    let field = town.lms_api("POST", "/custom-fields", json!({
-        "name": "Cost centre", "targetType": "users", "type": "string",
-    }));
+    let field = town.lms_api(
+        "POST",
+        "/custom-fields",
+        json!({
+            "name": "Cost centre", "targetType": "users", "type": "string",
+        }),
+    );
     let field = field.await["_id"].as_str().expect("an id").to_owned();
     let groups = town.lms_groups().await;
     let leaders = groups.iter().find(|group| group["name"] == "Leaders").expect("a group");
     let account = |id: &str| town.account_of(id)["_id"].clone();
     let mut roles = town.account_of(id)["groups"].as_array().expect("groups").clone();
-    roles.push(json!({"groupId": leaders["_id"], "role": "author"}));
+    roles.push(json!({"groupId": leaders["_id"], "role": "coach"}));
     town.by_hand(json!({"_id": account(id), "set": {
         "groups": roles, "customFields": {field: "CC-77"}, "managers": [account(boss)],
-    }})).await;
+    }}))
+    .await;
     town.by_hand(json!({"_id": account(report), "set": {"managers": [account(id)]}})).await;
     (id.clone(), town.account_of(id))
 }
@@ -116,10 +121,8 @@ async fn who_is_deleted_from_hr_is_deactivated_after_two_looks(kept: Kept) {
     town.nudge(id);
     town.in_step().await;
     town.delete(id);
-    town.until("the account is deactivated", async || {
-        town.account_of(id)["status"] == "deleted"
-    })
-    .await;
+    town.until("the account is deactivated", async || town.account_of(id)["status"] == "deleted")
+        .await;
     town.at_rest().await;
     let deleted = town.deliveries_of(id).await;
     let deleted = deleted.iter().find(|d| d.kind == "employee.deleted").expect("the event");

@@ -24,11 +24,11 @@ fn holding(town: &Town, mail: &str) -> Value {
 
 async fn an_account_made_by_hand_is_taken_over_once(kept: Kept) {
     let town = Town::new(empty(), kept, as_it_is).await;
-    let made = town
-        .by_hand(json!({"set": {"mail": "Nadia.Brisk@example.test", "firstName": "N."}}))
-        .await;
+    let made =
+        town.by_hand(json!({"set": {"mail": "Nadia.Brisk@example.test", "firstName": "N."}})).await;
     let _serving = town.open().await;
-    let hire = json!({"email": "nadia.brisk@example.test", "firstName": "Nadia", "surname": "Brisk"});
+    let hire =
+        json!({"email": "nadia.brisk@example.test", "firstName": "Nadia", "surname": "Brisk"});
     let id = town.hire(hire);
     town.in_step().await;
     let account = town.account_of(&id);
@@ -67,8 +67,7 @@ async fn two_people_with_one_mail_are_left_to_a_person(kept: Kept) {
     let mut owners = Vec::new();
     for id in [&one, &other] {
         let deliveries = town.deliveries_of(id).await;
-        let dead: Vec<_> =
-            deliveries.iter().filter(|d| d.state == DeliveryState::Dead).collect();
+        let dead: Vec<_> = deliveries.iter().filter(|d| d.state == DeliveryState::Dead).collect();
         if dead.is_empty() {
             owners.push(id);
         } else {
