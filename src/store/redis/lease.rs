@@ -19,9 +19,6 @@ use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
 const ROOM: usize = 10_000;
 /// How many unanswered lease calls are remembered.
 const MOST_LOST: usize = 100;
-/// How long a settle goes on trying while Redis cannot be reached; what a lease cost is lost with
-/// it. Never longer than the lease lasts.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One leased person as the script answers: employee, token, link, deliveries, kills.
 type Leased = (String, String, Option<String>, Vec<String>, Vec<Option<u32>>);
@@ -145,7 +142,8 @@ impl RedisStore {
                 .arg(delivery.received_at.as_millisecond())
                 .arg(delivery.event.as_str());
         }
-        let patience = SETTLE_PATIENCE.min(lease.deadline.left());
+        // While Redis cannot be reached, what the lease achieved is not given up as long as it is ours.
+        let patience = lease.deadline.left();
         verdict(&read::<Vec<String>>(
             "settle",
             call.run_patiently(&self.connection, patience).await,

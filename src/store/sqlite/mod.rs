@@ -82,6 +82,9 @@ fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
+/// The pause before a settle that could not be written is tried again.
+const SETTLE_PAUSE: Duration = Duration::from_millis(250);
+
 /// So many replays go in one step: others wait for the writer meanwhile.
 const REPLAYS_AT_ONCE: usize = 250;
 
@@ -130,7 +133,8 @@ impl SqliteStore {
 
     /// Makes this process the one that serves from the file, until the store is dropped or the
     /// process ends. Leases that an earlier server left behind run out at once, because nobody is
-    /// at work on them. Blocks for the moment it takes.
+    /// at work on them. When the machine's clock was set back since, what is due is due so much
+    /// earlier. Blocks for the moment it takes.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when another process serves from the file, or cannot be kept
@@ -138,7 +142,7 @@ impl SqliteStore {
     pub fn lock_for_serving(&self) -> Result<(), StoreError> {
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if serving.is_none() {
-            let lock = serving::take(&self.path).map_err(|stop| stop.while_doing("lock"))?;
+            let lock = serving::take(&self.path, self.clock.now()).map_err(|stop| stop.while_doing("lock"))?;
             *serving = Some(lock);
         }
         Ok(())
@@ -217,9 +221,23 @@ impl Store for SqliteStore {
             Written::new(delivery)
         };
         let written: Vec<_> = deliveries.into_iter().map(write).collect();
-        let settle =
-            move |db: &_| lease::settle(db, &lease.person, &lease.token, &written, link.as_ref());
-        self.writer.write("settle", settle).await
+        let deadline = lease.deadline;
+        let ended = Arc::new((lease, written, link));
+        loop {
+            let work = Arc::clone(&ended);
+            let settle = move |db: &_| {
+                let (lease, written, link) = &*work;
+                lease::settle(db, &lease.person, &lease.token, written, link.as_ref())
+            };
+            match self.writer.write("settle", settle).await {
+                // A full disk or a locked file: what the lease achieved is not given up as long as
+                // it is ours.
+                Err(StoreError::Unavailable { .. }) if deadline.left() > SETTLE_PAUSE => {
+                    tokio::time::sleep(SETTLE_PAUSE).await;
+                }
+                end => return end,
+            }
+        }
     }
 
     async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {

@@ -5,15 +5,41 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
 use super::{Stop, file};
 
 /// Takes the lock `<database>.lock`; the system lets go of it when the file is closed or the
 /// process ends, in whatever way. Leases that an earlier server left behind run out at once.
-pub(super) fn take(database: &Path) -> Result<File, Stop> {
+pub(super) fn take(database: &Path, now: Timestamp) -> Result<File, Stop> {
     let lock = lock(database)?;
-    let db = file::open_to_write(database)?;
-    db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
+    let mut db = file::open_to_write(database)?;
+    let whole = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    begin(&whole, now)?;
+    whole.commit()?;
     Ok(lock)
+}
+
+/// Ends the leases of an earlier server, who is gone: they are taken back by the next lease. When
+/// events were received later than now, the clock was set back by at least so much, and nothing
+/// shall wait for it to catch up.
+fn begin(db: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+    db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
+    let now = now.as_millisecond();
+    let last: Option<i64> = db.query_row("SELECT max(received) FROM event", [], |row| row.get(0))?;
+    let Some(ahead) = last.map(|last| last - now).filter(|ahead| *ahead > 0) else {
+        return Ok(());
+    };
+    tracing::warn!(seconds = ahead / 1000, "the clock was set back: what is due is due earlier");
+    for sql in [
+        "UPDATE delivery SET due = max(?1, due - ?2) WHERE state = 'waiting' AND due > ?1",
+        "UPDATE person SET live_due = max(?1, live_due - ?2) WHERE live_due > ?1",
+        "UPDATE person SET bulk_due = max(?1, bulk_due - ?2) WHERE bulk_due > ?1",
+    ] {
+        db.execute(sql, (now, ahead))?;
+    }
+    Ok(())
 }
 
 fn lock(database: &Path) -> Result<File, Stop> {
