@@ -30,6 +30,9 @@ pub enum Duty {
     /// The store was emptied while we ran: events may be lost, so everyone is to be queued. The
     /// new name of the store is the occasion.
     ReconcileEveryone(String),
+    /// This process has just begun: should an earlier one have been ended while it queued everyone
+    /// on this occasion, that is to be finished.
+    FinishReconcile(String),
 }
 
 impl Scheduler {
@@ -55,10 +58,13 @@ impl Scheduler {
 
     async fn look(&mut self) -> Result<Option<Duty>, StoreError> {
         let epoch = self.store.epoch().await?;
-        let before = self.epoch.replace(epoch.clone());
-        if before.is_some_and(|before| before != epoch) {
-            tracing::error!("the store was emptied while we ran: everyone is queued");
-            return Ok(Some(Duty::ReconcileEveryone(epoch)));
+        match self.epoch.replace(epoch.clone()) {
+            None => return Ok(Some(Duty::FinishReconcile(epoch))),
+            Some(before) if before != epoch => {
+                tracing::error!("the store was emptied while we ran: everyone is queued");
+                return Ok(Some(Duty::ReconcileEveryone(epoch)));
+            }
+            Some(_) => {}
         }
         let rate = Rate { calls: 1, per: TRIM, burst: 1 };
         if let Grant::Calls(_) = self.store.grant("trim", rate, 1).await? {

@@ -25,8 +25,8 @@ use crate::model::{GroupId, SourceName};
 use crate::provisioning::planning::Policy;
 pub use crate::provisioning::planning::{Plan, words};
 pub use crate::provisioning::rules::{Explained, Input, RuleProblem};
-use crate::reconcile;
 pub use crate::reconcile::everyone as queue_everyone;
+use crate::reconcile::{self, ReconcileError, Stage};
 use crate::schedule::{Duty, Scheduler};
 use crate::sources::SourceError;
 use crate::store::Store;
@@ -145,7 +145,7 @@ impl Instep {
         if roles.worker {
             for worker in &self.workers {
                 let stop = Stop { leasing: stop.clone(), working: working.clone() };
-                tasks.spawn(worker.clone().run(stop));
+                tasks.spawn(keep_working(worker.clone(), stop));
             }
         }
         if roles.scheduler {
@@ -197,11 +197,16 @@ impl Instep {
         let workers = self.workers.clone();
         async move {
             while !stop.is_cancelled() {
-                let Some(Duty::ReconcileEveryone(occasion)) = scheduler.next(&stop).await else {
-                    continue;
-                };
+                let Some(duty) = scheduler.next(&stop).await else { continue };
                 for worker in &workers {
-                    reconcile_until_done(worker, &occasion, &stop).await;
+                    match &duty {
+                        Duty::ReconcileEveryone(occasion) => {
+                            reconcile_until_done(worker, occasion, false, &stop).await;
+                        }
+                        Duty::FinishReconcile(occasion) => {
+                            reconcile_until_done(worker, occasion, true, &stop).await;
+                        }
+                    }
                 }
             }
         }
@@ -213,12 +218,37 @@ fn policy(settings: &Learning360Settings) -> Policy {
     Policy { activate: settings.activate, group: GroupId::new(settings.default_group.clone()) }
 }
 
-/// Queues everyone of one source, again and again until it succeeds.
-async fn reconcile_until_done(worker: &Worker, occasion: &str, stop: &CancellationToken) {
+/// Works until it is told to stop. A panic must not leave a process that takes events in and does
+/// nothing about them: the worker goes on, and what it had in hand comes back when its leases end.
+async fn keep_working(worker: Arc<Worker>, stop: Stop) {
+    while let Err(error) = tokio::spawn(worker.clone().run(stop.clone())).await {
+        tracing::error!(source = %worker.name, %error, "the worker broke down and begins again");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Queues everyone of one source, again and again until it succeeds; `only_if_begun` by a process
+/// that did not finish it.
+async fn reconcile_until_done(
+    worker: &Worker,
+    occasion: &str,
+    only_if_begun: bool,
+    stop: &CancellationToken,
+) {
+    let Worker { name, source, store, clock, .. } = worker;
+    let attempt = async || {
+        if only_if_begun && !reconcile::is_unfinished(name, &**store, clock, occasion).await? {
+            return Ok(None);
+        }
+        reconcile::note(name, &**store, clock, occasion, Stage::Begun).await?;
+        let queued = reconcile::everyone(name, source, store, clock, occasion).await?;
+        reconcile::note(name, &**store, clock, occasion, Stage::Ended).await?;
+        Ok::<_, ReconcileError>(Some(queued))
+    };
     while !stop.is_cancelled() {
-        let Worker { name, source, store, clock, .. } = worker;
-        match reconcile::everyone(name, source, store, clock, occasion).await {
-            Ok(queued) => {
+        match attempt().await {
+            Ok(None) => return,
+            Ok(Some(queued)) => {
                 tracing::info!(source = %name, queued, "everyone is queued");
                 return;
             }

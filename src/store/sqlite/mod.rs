@@ -142,7 +142,8 @@ impl SqliteStore {
     pub fn lock_for_serving(&self) -> Result<(), StoreError> {
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if serving.is_none() {
-            let lock = serving::take(&self.path, self.clock.now()).map_err(|stop| stop.while_doing("lock"))?;
+            let lock = serving::take(&self.path, self.clock.now())
+                .map_err(|stop| stop.while_doing("lock"))?;
             *serving = Some(lock);
         }
         Ok(())

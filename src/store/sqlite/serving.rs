@@ -27,7 +27,8 @@ pub(super) fn take(database: &Path, now: Timestamp) -> Result<File, Stop> {
 fn begin(db: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
     db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
     let now = now.as_millisecond();
-    let last: Option<i64> = db.query_row("SELECT max(received) FROM event", [], |row| row.get(0))?;
+    let last: Option<i64> =
+        db.query_row("SELECT max(received) FROM event", [], |row| row.get(0))?;
     let Some(ahead) = last.map(|last| last - now).filter(|ahead| *ahead > 0) else {
         return Ok(());
     };
