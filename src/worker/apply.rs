@@ -123,7 +123,12 @@ impl Worker {
             Match::Disputed(advice) => {
                 return Err(Verdict::Dead { code: "disputed".to_owned(), advice });
             }
-            Match::Account(..) if !desired.active && matching::only_resembles(&found) => {
+            // The account of a create that was begun is our own work, and nobody else's.
+            Match::Account(..)
+                if !desired.active
+                    && link.creating.is_none()
+                    && matching::only_resembles(&found) =>
+            {
                 if gone || self.shares_mail(case, desired).await? {
                     return Ok(Planned::LeftAlone(
                         "inactive; an account has the same mail, but it may be somebody else's"
@@ -210,11 +215,17 @@ impl Worker {
                     link.status = Some(AccountStatus::Deleted);
                     continue;
                 };
+                // Until it is known whether it is done, nobody shall believe the account active.
+                link.status = None;
                 // What an unfinished restore still owes is more than what the account has now.
                 if !link.restoring || link.kept.is_none() {
                     link.kept = Some(had);
-                    self.save(case, link).await?;
                 }
+                self.save(case, link).await?;
+            }
+            if let Change::Update(fields) = step {
+                // Nor that a field still has what it had.
+                link.applied.retain(|field, _| !fields.contains_key(field));
             }
             let result = target
                 .apply(&platform, account.as_ref(), step, lane(lease), lease.deadline)
@@ -284,11 +295,18 @@ impl Worker {
         Ok(())
     }
 
-    async fn save(&self, case: &Case, link: &Link) -> Result<(), Verdict> {
-        self.store.save_link(&case.lease, link).await.map_err(|error| match error {
-            StoreError::AccountTaken(other) => taken(link.account.as_ref(), &other.to_string()),
-            error => Verdict::from(TargetError::Store(error)),
-        })
+    /// Saves the link. When the account turns out to be another person's, nothing of it stays: with
+    /// it the lease could never be settled.
+    async fn save(&self, case: &Case, link: &mut Link) -> Result<(), Verdict> {
+        match self.store.save_link(&case.lease, link).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::AccountTaken(other)) => {
+                let verdict = taken(link.account.as_ref(), &other.to_string());
+                *link = case.lease.link.clone().unwrap_or_default();
+                Err(verdict)
+            }
+            Err(error) => Err(TargetError::Store(error).into()),
+        }
     }
 }
 

@@ -20,6 +20,9 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// How long a far end that fails is left alone: short at first, a minute at most.
 const FAILING: Delays = Delays { first: Duration::from_secs(2), longest: Duration::from_secs(60) };
 
+/// No hold rests longer before its next probe.
+pub(super) const LONGEST_REST: Duration = REFUSED;
+
 /// How many persons' failures are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -86,6 +89,10 @@ impl FarEnd {
     /// When the store is not available; the hold then ends with a later success.
     pub async fn succeeded(&self, store: &dyn Store, held: bool) -> Result<(), StoreError> {
         self.successes.fetch_add(1, Ordering::Relaxed);
+        self.is_well(store, held).await
+    }
+
+    async fn is_well(&self, store: &dyn Store, held: bool) -> Result<(), StoreError> {
         if (self.down.swap(false, Ordering::Relaxed) || held)
             && store.release(&self.scope.to_string()).await?
         {
@@ -95,6 +102,7 @@ impl FarEnd {
     }
 
     /// It answered a question. That ends the hold of one that was down, not of one that refused us.
+    /// It does not show that a write that failed was somebody's own fault: all writes may fail.
     ///
     /// # Errors
     /// As for [`succeeded`](Self::succeeded).
@@ -102,7 +110,7 @@ impl FarEnd {
         if self.refused.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.succeeded(store, held).await
+        self.is_well(store, held).await
     }
 
     /// A probe ended and nothing was asked of it: the next one may be at once.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::hold::Failure;
@@ -151,7 +152,13 @@ impl Worker {
                 done.extend(remarks.iter().cloned());
                 let candidates = case.candidates.take();
                 let work = async {
-                    let _slot = self.target.slots.acquire().await;
+                    // Who waited until nothing can be done any more would lose the lease for
+                    // nothing, and that counts as a worker that died.
+                    let most = case.lease.deadline.left() / 2;
+                    let Ok(_slot) = timeout(most, self.target.slots.acquire()).await else {
+                        let verdict = Verdict::GiveBack(Duration::ZERO);
+                        return ("no place was free".to_owned(), Err(verdict));
+                    };
                     self.bring_about(&case, &desired, gone, candidates, &mut link, &mut done).await
                 };
                 let result = tokio::select! {
@@ -190,11 +197,22 @@ impl Worker {
         })
     }
 
+    /// Whether a worker before us died with this person or was too slow. A call of its own may still
+    /// be under way and take effect after ours: that gets one more look too.
+    fn follows_a_loss(&self, case: &Case) -> bool {
+        let mut deliveries = case.lease.deliveries.iter();
+        !self.settings.second_look.is_zero()
+            && deliveries.any(|delivery| delivery.kills > 0 && delivery.looks == 0)
+    }
+
     /// Something was done. Of several changes that were read together HiBob may have shown only the
     /// first: then there is one more look. Events of the same type mean several changes.
     fn changed(&self, case: &Case, outcome: String) -> End {
         let mut kinds = HashSet::new();
-        if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
+        if self.follows_a_loss(case) {
+            let why = format!("{outcome}; a worker was lost before, so one more look");
+            End::LookLater(self.settings.second_look, why)
+        } else if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
             End::Done(outcome)
         } else {
             End::DoneSoFar(self.settings.second_look, outcome)
@@ -207,6 +225,8 @@ impl Worker {
         let look = self.settings.second_look;
         if self.fresh(case).next().is_some() {
             End::LookLater(look, format!("{why}; HiBob may show a change late, so one more look"))
+        } else if self.follows_a_loss(case) {
+            End::LookLater(look, format!("{why}; a worker was lost before, so one more look"))
         } else {
             End::Done(why.to_owned())
         }
@@ -503,12 +523,10 @@ pub(super) fn probe(desired: &Desired, link: Option<&Link>, gone: bool) -> Probe
         // A create that was begun is looked for by what it was made with.
         email: began
             .and_then(|intent| intent.email.clone())
-            .or(field(Field::Email))
-            .filter(|_| !gone),
+            .or(field(Field::Email).filter(|_| !gone)),
         username: began
             .and_then(|intent| intent.username.clone())
-            .or(field(Field::Username))
-            .filter(|_| !gone),
+            .or(field(Field::Username).filter(|_| !gone)),
     }
 }
 

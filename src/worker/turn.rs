@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Worker;
-use super::hold::{Failure, claim_probe};
+use super::hold::{Failure, LONGEST_REST, claim_probe};
 use super::process::{Case, tell_if_failed};
 use super::retry::Verdict;
 use crate::clock::Deadline;
@@ -79,27 +80,30 @@ impl Worker {
         }
         // Lease no more than is soon applied, and not one by one.
         let free = self.target.in_hand.available_permits();
-        if free < most.div_ceil(2) {
+        let persons = if probing { 1 } else { most.min(free) };
+        let room = u32::try_from(persons).unwrap_or(u32::MAX);
+        let room = self.target.in_hand.clone().try_acquire_many_owned(room);
+        let (Ok(room), true) = (room, free >= most.div_ceil(2)) else {
             self.rest_quietly(stop, POLL / 10).await;
             return Ok(());
-        }
+        };
         if let Some(hold) = &hold
             && !claim_probe(&*self.store, &self.clock, hold).await?
         {
             self.rest(stop, POLL).await;
             return Ok(());
         }
-        let request = LeaseRequest {
-            source: &self.name,
-            persons: if probing { 1 } else { most.min(free) },
-            lasting: self.settings.lease,
-        };
+        let request = LeaseRequest { source: &self.name, persons, lasting: self.settings.lease };
         let leases = self.store.lease(request).await?;
         if leases.is_empty() {
+            // Nobody to probe with: whoever has somebody may do it at once.
+            if let Some(hold) = hold {
+                self.store.hold(&hold).await?;
+            }
             return Ok(());
         }
         *last_read = Some(Deadline::after(PACE));
-        self.clone().hand_out(leases, probing, stop, tasks).await;
+        self.clone().hand_out(leases, room, probing, stop, tasks).await;
         Ok(())
     }
 
@@ -117,7 +121,8 @@ impl Worker {
         let Some(hold) = latest.max_by_key(|hold| hold.probe_at) else { return Ok(Some(None)) };
         let left = Duration::try_from(hold.probe_at.duration_since(self.clock.now()));
         match left {
-            Ok(left) if !left.is_zero() => {
+            // No hold rests longer than that: a later time comes from a clock that was ahead.
+            Ok(left) if !left.is_zero() && left <= LONGEST_REST => {
                 self.rest_quietly(stop, left.min(POLL)).await;
                 Ok(None)
             }
@@ -125,15 +130,20 @@ impl Worker {
         }
     }
 
-    /// Reads all leased persons together, decides, and starts a task for each.
+    /// Reads all leased persons together, decides, and starts a task for each, which takes a place
+    /// in the room.
     async fn hand_out(
         self: Arc<Self>,
-        leases: Vec<Lease>,
+        mut leases: Vec<Lease>,
+        mut room: OwnedSemaphorePermit,
         probing: bool,
         stop: &Stop,
         tasks: &TaskTracker,
     ) {
         let started = self.clock.now();
+        for lease in &mut leases {
+            self.doubt(lease).await;
+        }
         let (leases, worn): (Vec<_>, Vec<_>) =
             leases.into_iter().partition(|lease| !Self::is_worn(lease));
         for lease in worn {
@@ -168,11 +178,29 @@ impl Worker {
         for case in cases {
             let worker = self.clone();
             let stop = stop.working.clone();
-            let in_hand = self.target.in_hand.clone().acquire_owned().await;
+            let place = room.split(1);
             tasks.spawn(async move {
                 worker.process(case, stop).await;
-                drop(in_hand);
+                drop(place);
             });
+        }
+    }
+
+    /// When a worker died with a person or was too slow, its last call may have changed more than
+    /// the link says. What is known of the account's state is then struck out, in the store too,
+    /// so that whoever comes next looks at the target.
+    async fn doubt(&self, lease: &mut Lease) {
+        if lease.deliveries.iter().all(|delivery| delivery.kills == 0) {
+            return;
+        }
+        let Some(link) = lease.link.as_mut() else { return };
+        if link.status.take().is_none() {
+            return;
+        }
+        let link = link.clone();
+        if let Err(error) = self.store.save_link(lease, &link).await {
+            let (person, error) = (&lease.person, &error as &dyn std::error::Error);
+            tracing::warn!(%person, error, "not noted that the link may be out of date");
         }
     }
 
