@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod crash;
 mod harness;
 mod hibob;
 mod http;
