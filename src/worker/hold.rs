@@ -125,10 +125,19 @@ impl FarEnd {
         }
     }
 
+    /// The person's turn went well: an earlier failure says nothing about the next one.
+    pub fn went_well(&self, person: &Person) {
+        self.failed().remove(person);
+    }
+
+    fn failed(&self) -> std::sync::MutexGuard<'_, HashMap<Person, u64>> {
+        self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Whether a failure is this person's own: somebody else succeeded since their last failure.
     pub fn is_own_fault(&self, person: &Person) -> bool {
         let now = self.successes.load(Ordering::Relaxed);
-        let mut failed = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut failed = self.failed();
         if failed.len() >= REMEMBERED {
             failed.clear();
         }

@@ -166,6 +166,9 @@ impl Worker {
                     result = work => Some(result),
                     () = stop.cancelled() => None,
                 };
+                if matches!(result, Some((_, Ok(_)))) {
+                    self.target.far_end.went_well(&case.lease.person);
+                }
                 match result {
                     None => ("interrupted".to_owned(), End::GiveBack(Duration::ZERO, None)),
                     Some((decided, Ok(None))) => (decided.clone(), self.nothing(&case, &decided)),

@@ -212,6 +212,9 @@ impl Worker {
         }
         for case in cases {
             case.others_judged = true;
+            if !case.lacks_fields() {
+                self.far_end.went_well(&case.lease.person);
+            }
         }
         tell_if_failed(self.far_end.succeeded(&*self.store, probing).await);
     }

@@ -5,8 +5,13 @@
 
 mod changes;
 mod hires;
+mod hr_trouble;
 mod leavers;
+mod lms_trouble;
+mod many;
 mod matching;
+mod receiving;
+mod together;
 
 use instep::sandbox::Options;
 

@@ -385,8 +385,21 @@ impl Town {
     ///
     /// # Panics
     /// When it does not become so in time, with everything that could tell why.
-    pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-        let patience = Deadline::after(PATIENCE);
+    pub async fn until(&self, what: &str, is_so: impl AsyncFnMut() -> bool) {
+        self.until_within(PATIENCE, what, is_so).await;
+    }
+
+    /// The same for what takes its time.
+    ///
+    /// # Panics
+    /// When it does not become so in time.
+    pub async fn until_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut is_so: impl AsyncFnMut() -> bool,
+    ) {
+        let patience = Deadline::after(patience);
         while !is_so().await {
             if patience.left().is_zero() {
                 panic!("waited too long until {what}\n{}", self.report().await);
