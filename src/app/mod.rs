@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,13 +33,10 @@ use crate::store::Store;
 use crate::targets::TargetError;
 use crate::telemetry;
 pub use crate::worker::Settled;
-use crate::worker::{FarEnd, Scope, Stop, TargetSide, Worker};
+use crate::worker::{FarEnd, Room, Scope, Stop, TargetSide, Worker};
 
 /// How many settled attempts a slow listener may lag behind before it misses some.
 const TOLD: usize = 4096;
-
-/// How many persons may be in hand at once, waiting for the target.
-const IN_HAND: usize = 100;
 
 /// What one process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +95,7 @@ impl Instep {
             target: learning360(&settings.target, &store)?,
             far_end: FarEnd::new(Scope::Target),
             policy: policy(&settings.target),
-            slots: Semaphore::new(settings.worker.concurrency),
-            in_hand: Arc::new(Semaphore::new(IN_HAND)),
+            room: Room::new(settings.worker.concurrency),
         });
         let mut workers = Vec::new();
         for (name, source) in &settings.sources {

@@ -94,6 +94,8 @@ pub struct LeaseRequest<'a> {
 pub struct Due {
     /// Persons with due deliveries, counted up to the number that was asked for.
     pub persons: usize,
+    /// Of them, those with due live work, counted likewise.
+    pub live: usize,
     /// When the next person becomes due, when nobody is now.
     pub next: Option<Timestamp>,
 }

@@ -8,16 +8,18 @@ mod apply;
 mod hold;
 mod process;
 mod retry;
+mod room;
 mod swap;
 mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, broadcast};
 
 pub use hold::{FarEnd, Scope};
 pub use retry::Delays;
+pub use room::Room;
 pub use turn::Stop;
 
 use crate::clock::Clock;
@@ -37,10 +39,8 @@ pub struct TargetSide {
     pub far_end: FarEnd,
     /// What the administrator chose for all accounts.
     pub policy: Policy,
-    /// How many persons may be applied at once.
-    pub slots: Semaphore,
-    /// How many persons may be read and not yet applied.
-    pub in_hand: Arc<Semaphore>,
+    /// How many persons may be applied at once, and who waits for that.
+    pub room: Room,
 }
 
 /// Serves one source.

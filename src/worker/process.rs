@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hold::Failure;
 use super::retry::Verdict;
+use super::turn::lane;
 use super::{Settled, Worker};
 use crate::clock::elapsed_ms;
 use crate::model::{
@@ -155,7 +156,8 @@ impl Worker {
                     // Who waited until nothing can be done any more would lose the lease for
                     // nothing, and that counts as a worker that died.
                     let most = case.lease.deadline.left() / 2;
-                    let Ok(_slot) = timeout(most, self.target.slots.acquire()).await else {
+                    let slot = self.target.room.slot(lane(&case.lease));
+                    let Ok(_slot) = timeout(most, slot).await else {
                         let verdict = Verdict::GiveBack(Duration::ZERO);
                         return ("no place was free".to_owned(), Err(verdict));
                     };

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,27 +72,26 @@ impl Worker {
             self.rest(stop, until.min(POLL)).await;
             return Ok(());
         }
-        let pace = last_read.map_or(Duration::ZERO, Deadline::left);
-        if due.persons < most && !pace.is_zero() {
-            self.rest_quietly(stop, pace.min(POLL)).await;
-            return Ok(());
-        }
-        // Lease no more than is soon applied, and not one by one.
-        let free = self.target.in_hand.available_permits();
-        let persons = if probing { 1 } else { most.min(free) };
-        let room = u32::try_from(persons).unwrap_or(u32::MAX);
-        let room = self.target.in_hand.clone().try_acquire_many_owned(room);
-        let (Ok(room), true) = (room, free >= most.div_ceil(2)) else {
+        let Some(wanted) = self.target.room.wanted(due, most) else {
             self.rest_quietly(stop, POLL / 10).await;
             return Ok(());
         };
+        let pace = last_read.map_or(Duration::ZERO, Deadline::left);
+        if !wanted.full && !pace.is_zero() {
+            self.rest_quietly(stop, pace.min(POLL)).await;
+            return Ok(());
+        }
         if let Some(hold) = &hold
             && !claim_probe(&*self.store, &self.clock, hold).await?
         {
             self.rest(stop, POLL).await;
             return Ok(());
         }
-        let request = LeaseRequest { source: &self.name, persons, lasting: self.settings.lease };
+        let request = LeaseRequest {
+            source: &self.name,
+            persons: if probing { 1 } else { wanted.persons },
+            lasting: self.settings.lease,
+        };
         let leases = self.store.lease(request).await?;
         if leases.is_empty() {
             // Nobody to probe with: whoever has somebody may do it at once.
@@ -103,7 +101,7 @@ impl Worker {
             return Ok(());
         }
         *last_read = Some(Deadline::after(PACE));
-        self.clone().hand_out(leases, room, probing, stop, tasks).await;
+        self.clone().hand_out(leases, probing, stop, tasks).await;
         Ok(())
     }
 
@@ -135,7 +133,6 @@ impl Worker {
     async fn hand_out(
         self: Arc<Self>,
         mut leases: Vec<Lease>,
-        mut room: OwnedSemaphorePermit,
         probing: bool,
         stop: &Stop,
         tasks: &TaskTracker,
@@ -178,10 +175,10 @@ impl Worker {
         for case in cases {
             let worker = self.clone();
             let stop = stop.working.clone();
-            let place = room.split(1);
+            let in_hand = self.target.room.in_hand(self::lane(&case.lease));
             tasks.spawn(async move {
                 worker.process(case, stop).await;
-                drop(place);
+                drop(in_hand);
             });
         }
     }

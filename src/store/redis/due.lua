@@ -1,10 +1,13 @@
 -- Counts who can be leased now, up to a number.
 -- ARGV: now, most
--- Answers {persons, when the next one can be leased or nil, now}.
+-- Answers {persons, of them those with live work, when the next one can be leased or nil, now}.
 local most = tonumber(ARGV[2])
 local listed, count = {}, 0
-for _, ready in ipairs({ live, bulk, leases }) do
-  for _, employee in ipairs(call('ZRANGEBYSCORE', ready, '-inf', now, 'LIMIT', 0, most)) do
+local live_count = 0
+for n, ready in ipairs({ live, bulk, leases }) do
+  local due = call('ZRANGEBYSCORE', ready, '-inf', now, 'LIMIT', 0, most)
+  if n == 1 then live_count = #due end
+  for _, employee in ipairs(due) do
     if not listed[employee] then
       listed[employee] = true
       count = count + 1
@@ -18,4 +21,4 @@ if count == 0 then
     if at and (not next_one or at < next_one) then next_one = at end
   end
 end
-return { math.min(count, most), next_one, now }
+return { math.min(count, most), live_count, next_one, now }

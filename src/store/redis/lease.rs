@@ -93,11 +93,11 @@ impl RedisStore {
         most: usize,
     ) -> Result<Due, StoreError> {
         let call = DUE.on(&self.names.of_source(source)).arg(self.now()).arg(most);
-        let (persons, next, now): (usize, Option<i64>, i64) =
+        let (persons, live, next, now): (usize, usize, Option<i64>, i64) =
             read("due", call.run(&self.connection).await)?;
         let wait = |next: i64| Duration::from_millis(u64::try_from(next - now).unwrap_or(0));
         let next = next.map(|next| self.clock.now() + wait(next));
-        Ok(Due { persons, next })
+        Ok(Due { persons, live, next })
     }
 
     /// See [`Store::save_link`](crate::store::Store::save_link).

@@ -248,7 +248,12 @@ pub(super) fn due(
         .query_row((source.as_str(), now, limit(most)), |row| row.get(0))?;
     let persons = usize::try_from(found).unwrap_or(0).min(most);
     if persons > 0 {
-        return Ok(Due { persons, next: None });
+        let live = "SELECT count(*) FROM (SELECT employee FROM person WHERE source = ?1 \
+            AND lease IS NULL AND live_due IS NOT NULL AND live_due <= ?2 LIMIT ?3)";
+        let live: i64 = db
+            .prepare_cached(live)?
+            .query_row((source.as_str(), now, limit(most)), |row| row.get(0))?;
+        return Ok(Due { persons, live: usize::try_from(live).unwrap_or(0), next: None });
     }
     let next = "SELECT min(at) FROM ( \
         SELECT min(live_due) AS at FROM person WHERE source = ?1 AND lease IS NULL \
@@ -258,5 +263,5 @@ pub(super) fn due(
         UNION ALL SELECT min(lease_until) FROM person WHERE source = ?1 AND lease IS NOT NULL)";
     let next: Option<i64> =
         db.prepare_cached(next)?.query_row([source.as_str()], |row| row.get(0))?;
-    Ok(Due { persons, next: next.and_then(|at| Timestamp::from_millisecond(at).ok()) })
+    Ok(Due { persons, live: 0, next: next.and_then(|at| Timestamp::from_millisecond(at).ok()) })
 }

@@ -402,9 +402,15 @@ impl Walk {
         let is_due = |employee: &EmployeeId| !model.due(employee, now).is_empty();
         let persons = model.employees().iter().filter(|e| free(e) && is_due(e)).count();
         same(due.persons, persons, "persons that are due")?;
+        let is_live = |employee: &EmployeeId| {
+            !model.held.contains_key(employee)
+                && model.due(employee, now).iter().any(|delivery| delivery.lane == Lane::Live)
+        };
+        let live = model.employees().iter().filter(|employee| is_live(employee)).count();
+        same(due.live, live, "persons with live work that is due")?;
         if persons == 0 && model.held.is_empty() {
             let next = waiting().map(|delivery| delivery.due).min();
-            same(due, Due { persons, next }, "who is due next")?;
+            same(due, Due { persons, live: 0, next }, "who is due next")?;
         }
         Ok(())
     }

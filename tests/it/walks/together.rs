@@ -129,7 +129,7 @@ async fn only_one_serves_from_a_file() {
     let second = town.cli(&["serve"]).await;
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("redis"), "it says what to do: {said}");
+    assert!(said.contains("share a Redis"), "it says what to do: {said}");
     drop(first);
     let (status, _) = town.serve(&[]).await.terminate().await;
     assert!(status.success());

@@ -192,6 +192,7 @@ pub async fn due_counts_persons_and_names_the_next(on: Fixture) {
         on.accept(employee, Lane::Bulk).await;
     }
     assert_eq!(due(10).await.persons, 3);
+    assert_eq!(due(10).await.live, 3);
     assert_eq!(due(2).await.persons, 2, "not counted further than asked");
     assert_eq!(on.store.due(&SourceName::new("ann"), 10).await.unwrap(), Due::default());
 
@@ -203,7 +204,7 @@ pub async fn due_counts_persons_and_names_the_next(on: Fixture) {
         let deliveries = super::ended(&lease, DeliveryState::Waiting, again);
         on.store.settle(lease, deliveries, None).await.unwrap();
     }
-    assert_eq!(due(10).await, Due { persons: 0, next: Some(soonest) });
+    assert_eq!(due(10).await, Due { persons: 0, live: 0, next: Some(soonest) });
     on.pass(41);
     assert_eq!(due(10).await.persons, 2);
 
