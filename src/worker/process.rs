@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::provisioning::planning;
 use crate::provisioning::rules::Decision;
-use crate::store::{Lease, StoreError};
+use crate::store::{Filter, Lease, StoreError};
 
 /// A delivery whose workers died so often is a dead letter.
 const MOST_KILLS: u32 = 5;
@@ -145,9 +145,7 @@ impl Worker {
             Judgement::Unknown { rule, missing } => {
                 ("cannot decide".to_owned(), self.cannot_judge(&case, rule, missing).await)
             }
-            Judgement::Absent => {
-                ("not shown by HiBob".to_owned(), absent(&case.lease, self.look()))
-            }
+            Judgement::Absent => ("not shown by HiBob".to_owned(), self.absent(&case.lease).await),
             Judgement::Wanted { desired, remarks, gone } => {
                 let (desired, gone) = (desired.clone(), *gone);
                 done.extend(remarks.iter().cloned());
@@ -279,6 +277,37 @@ impl Worker {
         let failure = Failure { reason: reason.clone(), refused, probing: case.probing };
         let rest = far_end.hold(&*self.store, &self.clock, failure).await;
         End::GiveBack(rest.unwrap_or(Duration::from_secs(1)), Some(reason))
+    }
+
+    /// A complete answer lacks the person.
+    async fn absent(&self, lease: &Lease) -> End {
+        let absences = lease.deliveries.iter().map(|delivery| delivery.absences).max().unwrap_or(0);
+        if absences < MOST_ABSENCES {
+            return End::LookForAgain(self.look() * 2u32.pow(absences));
+        }
+        // What happened before somebody was deleted needs nobody's attention any more.
+        let deletion = Filter {
+            state: Some(DeliveryState::Done),
+            source: Some(lease.person.source.clone()),
+            employee: Some(lease.person.employee.to_string()),
+            kind: Some(DELETED.to_owned()),
+            ..Filter::default()
+        };
+        let since = lease.deliveries.iter().map(|delivery| delivery.received_at).max();
+        match self.store.deliveries(&deletion, 1).await {
+            Ok(found) if found.iter().any(|deletion| Some(deletion.received_at) >= since) => {
+                return End::Done("HiBob has deleted this person since".to_owned());
+            }
+            Ok(_) => {}
+            Err(_) => return End::LookForAgain(self.look()),
+        }
+        End::Dead {
+            code: "notVisible".to_owned(),
+            reason: "HiBob does not show this person. Nothing was changed. Check the service \
+                     user's 'Access data for' audience (Hired, Employed and Terminated must be in \
+                     it), then replay"
+                .to_owned(),
+        }
     }
 
     /// The read of this one person failed while others' succeed.
@@ -542,20 +571,6 @@ fn is_known(lease: &Lease) -> bool {
 
 fn is_deleted_for_certain(deliveries: &[Delivery]) -> bool {
     deliveries.iter().any(|delivery| delivery.kind == DELETED && delivery.absences > 0)
-}
-
-fn absent(lease: &Lease, look: Duration) -> End {
-    let absences = lease.deliveries.iter().map(|delivery| delivery.absences).max().unwrap_or(0);
-    if absences < MOST_ABSENCES {
-        return End::LookForAgain(look * 2u32.pow(absences));
-    }
-    End::Dead {
-        code: "notVisible".to_owned(),
-        reason: "HiBob does not show this person. Nothing was changed. Check the service user's \
-                 'Access data for' audience (Hired, Employed and Terminated must be in it), then \
-                 replay"
-            .to_owned(),
-    }
 }
 
 /// The next moment on the grid of looks that are so long apart.

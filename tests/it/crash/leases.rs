@@ -1,1 +1,130 @@
-//! x
+//! Leases that run out while their holder is not dead: a stopped process that wakes up later, a
+//! call that takes effect after its caller died, and an LMS so slow that waiting takes longer than
+//! a lease.
+
+use serde_json::json;
+
+use super::{all_is_well, all_of, case, empty, in_step_with, killed_during, made};
+use crate::harness::town::{Kept, Serving, Town};
+
+const PATCH: &str = "PATCH /api/v2/users/{userId}";
+const CREATE: &str = "POST /api/v2/users";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wakes_up_late_changes_nothing() {
+    all_of(vec![
+        case("during a change", stopped_during_a_change()),
+        case("during a create", stopped_during_a_create()),
+        case("killed, but the call goes on", a_call_that_outlives_its_caller()),
+        case("waiting for a slow LMS", waiting_costs_no_lease()),
+    ])
+    .await;
+}
+
+/// Stops the process while it makes this call because of that deed. The call takes effect in twelve
+/// seconds, four after the lease has ended.
+async fn stopped_during(town: &Town, serving: &Serving, call: &str, deed: impl FnOnce()) {
+    let before = made(town, call).await;
+    let fault = json!({"endpoint": call, "times": 1, "latency_ms": 12_000, "when": "before"});
+    town.lms("/_sandbox/faults", fault).await;
+    deed();
+    town.until("the call is made", async || made(town, call).await > before).await;
+    serving.signal("-STOP");
+}
+
+/// Its settle comes too late, and is refused.
+async fn wakes_up(town: &Town, serving: &Serving) {
+    serving.signal("-CONT");
+    town.until("its lease is lost", async || serving.log().contains("lease lost")).await;
+}
+
+async fn stopped_during_a_change() {
+    let town = in_step_with(8, Kept::Redis).await;
+    // The second look shall come after the late effect.
+    town.rewrite(|toml| *toml = toml.replace("second_look_seconds = 1", "second_look_seconds = 6"));
+    let first = town.serve(&[]).await;
+    town.hook_to(&first);
+    let id = &town.actives()[2];
+    stopped_during(&town, &first, PATCH, || {
+        town.change(id, json!({"surname": "Outdated"}));
+    })
+    .await;
+    let _second = town.open().await;
+    town.change(id, json!({"surname": "Newest"}));
+    let name = || town.account_of(id)["lastName"].clone();
+    town.until("the other goes on", async || name() == "Newest").await;
+    town.until("the late call takes effect", async || name() == "Outdated").await;
+    wakes_up(&town, &first).await;
+    all_is_well(&town).await;
+    assert_eq!(name(), "Newest");
+}
+
+async fn stopped_during_a_create() {
+    let town = empty(Kept::Redis).await;
+    let first = town.serve(&[]).await;
+    town.hook_to(&first);
+    let mut id = String::new();
+    stopped_during(&town, &first, CREATE, || id = town.hire(json!({"firstName": "Nadia"}))).await;
+    let _second = town.open().await;
+    town.until("the other makes the account", async || !town.account_of(&id).is_null()).await;
+    wakes_up(&town, &first).await;
+    all_is_well(&town).await;
+    assert_eq!(town.sandbox.accounts().len(), 2, "that one and the owner's");
+}
+
+async fn a_call_that_outlives_its_caller() {
+    let town = in_step_with(8, Kept::Sqlite).await;
+    town.rewrite(|toml| *toml = toml.replace("second_look_seconds = 1", "second_look_seconds = 5"));
+    let serving = town.open().await;
+    let id = &town.actives()[2];
+    let late = json!({"endpoint": PATCH, "times": 1, "latency_ms": 4_000, "when": "late"});
+    town.lms("/_sandbox/faults", late).await;
+    town.change(id, json!({"surname": "Outdated"}));
+    town.until("the call is made", async || made(&town, PATCH).await > 0).await;
+    serving.kill();
+    town.change(id, json!({"surname": "Newest"}));
+    let _next = town.open().await;
+    let name = || town.account_of(id)["lastName"].clone();
+    town.until("the late call takes effect", async || name() == "Outdated").await;
+    all_is_well(&town).await;
+    assert_eq!(name(), "Newest");
+}
+
+/// Sixteen people, two at a time, almost a second for each call: the last ones wait for longer than
+/// a lease. That is nobody's death.
+async fn waiting_costs_no_lease() {
+    let town = empty(Kept::Sqlite).await;
+    town.rewrite(|toml| {
+        *toml = toml
+            .replace("lease_seconds = 8\n", "lease_seconds = 14\nconcurrency = 2\n")
+            .replace("[target]\ntimeout_seconds = 1\n", "[target]\ntimeout_seconds = 2\n");
+    });
+    let serving = town.open().await;
+    let slow = json!({"endpoint": "*", "latency_ms": 900, "when": "after"});
+    town.lms("/_sandbox/faults", slow).await;
+    for n in 0..16 {
+        town.hire(json!({"firstName": format!("Nadia {n}")}));
+    }
+    all_is_well(&town).await;
+    assert!(!serving.log().contains("a lease ran out"), "{}", serving.log());
+}
+
+/// HR deletes someone whose account was just being made when the process died: the account is
+/// found by what it was made with, and does not stay behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_owner_is_gone_does_not_stay_behind() {
+    let town = empty(Kept::Sqlite).await;
+    let serving = town.open().await;
+    let mut id = String::new();
+    killed_during(&town, serving, (CREATE, "after"), || {
+        id = town.hire(json!({"firstName": "Nadia"}));
+    })
+    .await;
+    town.delete(&id);
+    let _next = town.open().await;
+    town.until("no account is in use but the owner's", async || {
+        town.sandbox.accounts().iter().filter(|account| account["status"] != "deleted").count() == 1
+    })
+    .await;
+    all_is_well(&town).await;
+}
