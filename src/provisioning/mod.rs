@@ -1,10 +1,12 @@
 //! The decisions: pure and synchronous. They cannot do I/O and cannot tell the time.
 //!
-//! [`rules`] turns a record into the account that should be; [`matching`] says whose account a
+//! [`rules`] turns a record into the account that should be, with [`filters`] that tidy values;
+//! [`matching`] says whose account a
 //! candidate is; [`planning`] lists the steps from what is to what should be; [`drift`] says who is
 //! out of step.
 
 pub mod drift;
+pub mod filters;
 pub mod language;
 pub mod matching;
 pub mod planning;

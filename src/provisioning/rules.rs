@@ -13,7 +13,7 @@ use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
-use super::language;
+use super::{filters, language};
 use crate::config::{Expression, OutOfScope, RuleSettings};
 use crate::model::{Desired, Field, Record, Seen, Strength};
 
@@ -133,9 +133,10 @@ impl Rules {
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_fuel(Some(FUEL));
         env.set_recursion_limit(64);
+        filters::register(&mut env);
         let mut problems = Vec::new();
         let mut compile = |expression: &Expression| {
-            compile(&env, expression).map_err(|problem| problems.push(problem)).ok()
+            compile(&env, expression).map_err(|found| problems.extend(found)).ok()
         };
         let filters = std::iter::once(&settings.in_scope).chain(&settings.filters);
         let scope: Vec<Rule> = filters.filter_map(&mut compile).collect();
@@ -264,8 +265,12 @@ impl Rules {
             Err(error) if error.kind() == ErrorKind::UndefinedError && !missing().is_empty() => {
                 Err(NoResult::Missing(missing()))
             }
-            // The detail of an error can hold values of the record; its kind cannot.
-            Err(error) => Err(NoResult::Failed(format!("the rule failed ({})", error.kind()))),
+            // The detail of an error can hold values of the record; a filter's own words and the
+            // kind of an error cannot.
+            Err(error) => Err(NoResult::Failed(
+                filters::reason(&error)
+                    .unwrap_or_else(|| format!("the rule failed ({})", error.kind())),
+            )),
         }
     }
 }
@@ -309,18 +314,18 @@ fn settle(field: Field, value: Option<String>) -> Result<Option<String>, String>
     }
 }
 
-fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, RuleProblem> {
+fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, Vec<RuleProblem>> {
     let problem = |range, message| RuleProblem { key: expression.key.clone(), range, message };
     let text = expression.text.trim();
     if text.is_empty() {
-        return Err(problem(None, "the expression is empty".to_owned()));
+        return Err(vec![problem(None, "the expression is empty".to_owned())]);
     }
     if text.len() > LONGEST {
         let message = format!(
             "the expression has {} bytes; {LONGEST} are allowed. Split it into several rules",
             text.len()
         );
-        return Err(problem(None, message));
+        return Err(vec![problem(None, message)]);
     }
     let lead = expression.text.len() - expression.text.trim_start().len();
     let told = |error: &minijinja::Error| {
@@ -328,11 +333,19 @@ fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, 
         let detail = error.detail().unwrap_or("it is not an expression");
         problem(range, format!("{}: {detail}", error.kind()))
     };
-    let compiled = env.compile_expression_owned(text.to_owned()).map_err(|error| told(&error))?;
+    let compiled =
+        env.compile_expression_owned(text.to_owned()).map_err(|error| vec![told(&error)])?;
     let uses: BTreeSet<String> =
         compiled.undeclared_variables(true).iter().filter_map(|path| field_id(path)).collect();
-    // Unknown filters, tests and functions only show when they are run: try it on a person whose
-    // every field is empty.
+    let mistakes = filters::mistakes(env, text);
+    if !mistakes.is_empty() {
+        let place = |range: Range<usize>| range.start + lead..range.end + lead;
+        return Err(mistakes
+            .into_iter()
+            .map(|mistake| problem(Some(place(mistake.range)), mistake.message))
+            .collect());
+    }
+    // What else only shows when it is run: try it on a person whose every field is empty.
     if let Err(error) = compiled.eval(Value::from_object(Context::new(&Record(blank(&uses))))) {
         let unknown = [
             ErrorKind::UnknownFilter,
@@ -344,7 +357,7 @@ fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, 
             ErrorKind::OutOfFuel,
         ];
         if unknown.contains(&error.kind()) {
-            return Err(told(&error));
+            return Err(vec![told(&error)]);
         }
     }
     Ok(Rule { key: expression.key.clone(), text: text.to_owned(), uses })
@@ -354,7 +367,7 @@ fn compile(env: &Environment<'static>, expression: &Expression) -> Result<Rule, 
 /// `root.email`, and of `work.reportsTo.email` HiBob knows `work.reportsTo`.
 fn field_id(path: &str) -> Option<String> {
     let path = path.strip_prefix("label.").unwrap_or(path);
-    if path == "label" || path == "root" {
+    if path == "label" || path == "root" || filters::is_function(path) {
         return None;
     }
     if let Some(head) = path.find("reportsTo.").map(|at| &path[..at + "reportsTo".len()]) {
@@ -559,7 +572,7 @@ mod tests {
         assert_eq!(told.len(), 3, "{told:?}");
         assert_eq!(told[1].0, "rules.active");
         assert_eq!(told[1].1, Some(16..21).or(told[1].1.clone()), "{told:?}");
-        assert!(told[1].2.contains("unknown filter"), "{told:?}");
+        assert!(told[1].2.contains("there is no filter shout"), "{told:?}");
         assert!(told[2].1.is_some(), "{told:?}");
     }
 

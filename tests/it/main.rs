@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod crash;
+mod filters;
 mod harness;
 mod hibob;
 mod http;
