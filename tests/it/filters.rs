@@ -1,6 +1,6 @@
 //! The filters, through the rules: the README's table is true, and no value does harm.
 
-use instep::config::{Expression, RuleSettings};
+use instep::config::{Expression, OutOfScope, RuleSettings};
 use instep::model::{Field, Record};
 use instep::provisioning::rules::{Decision, RuleProblem, Rules};
 use proptest::prelude::*;
@@ -13,6 +13,10 @@ fn rules(text: &str) -> Result<Rules, Vec<RuleProblem>> {
         |key: &str, text: &str| Expression { key: key.into(), text: text.into(), at: 0 };
     Rules::compile(&RuleSettings {
         in_scope: expression("rules.in_scope", "true"),
+        filters: Vec::new(),
+        out_of_scope: OutOfScope::Leave,
+        only_on_create: Vec::new(),
+        only_if_empty: Vec::new(),
         active: expression("rules.active", "true"),
         fields: [("external_id", "'1'"), ("job", text)]
             .map(|(name, text)| {
