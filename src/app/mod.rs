@@ -3,6 +3,7 @@
 mod comparison;
 mod connect;
 mod preview;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use connect::{
     Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections,
 };
 pub use preview::{Preview, PreviewError, Previewer, Verdict};
+pub use trial::{Outcome, run_examples, try_expression};
 
 use crate::clock::Clock;
 use crate::config::{Learning360Settings, Settings};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connect::{compile, hibob, learning360};
 use super::{BuildError, policy};
 use crate::clock::Deadline;
-use crate::config::Settings;
+use crate::config::{RuleSettings, Settings};
 use crate::model::{
     Account, Answer, Candidate, Desired, EmployeeId, Lane, Link, Person, Probe, Record, SourceName,
 };
@@ -123,10 +123,19 @@ impl Previewer {
     /// # Errors
     /// When the rules do not compile or a client cannot be made.
     pub fn all(settings: &Settings, store: &Arc<dyn Store>) -> Result<Vec<Self>, BuildError> {
+        Self::with_rules(settings, &settings.rules, store)
+    }
+
+    /// A previewer for each source, by other rules than the configuration's.
+    pub(super) fn with_rules(
+        settings: &Settings,
+        rules: &RuleSettings,
+        store: &Arc<dyn Store>,
+    ) -> Result<Vec<Self>, BuildError> {
         let target = Arc::new(learning360(&settings.target, store)?);
         let previewer = |(name, source): (&String, &_)| {
             let name = SourceName::new(name.clone());
-            let rules = compile(&settings.rules).map_err(BuildError::Rules)?;
+            let rules = compile(rules).map_err(BuildError::Rules)?;
             let display = vec!["root.displayName".to_owned()];
             Ok(Self {
                 source: hibob(&name, source, rules.reads(), store)?,
@@ -169,6 +178,21 @@ impl Previewer {
             name.is_some_and(|name| name.to_lowercase() == key.to_lowercase())
         };
         Ok(everyone.into_iter().filter(|(_, record)| has_name(record)).map(|(id, _)| id).collect())
+    }
+
+    /// The records of these people; who is not shown is left out.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    pub async fn records(&self, ids: &[EmployeeId]) -> Result<Vec<(Person, Record)>, PreviewError> {
+        let answers = self.source.employees(ids, Lane::Bulk, self.deadline).await?;
+        let record = |(employee, answer)| match answer {
+            Answer::Present(record) => {
+                Some((Person { source: self.name.clone(), employee }, record))
+            }
+            Answer::Absent => None,
+        };
+        Ok(answers.into_iter().filter_map(record).collect())
     }
 
     /// Everyone whom the source shows.

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod init;
 pub mod person;
 pub mod plan;
+pub mod rules;
 pub mod sandbox;
 pub mod serve;
 pub mod sync;
@@ -55,6 +56,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Explains why somebody's account is as it is, from the record to the plan.
     Explain(explain::ExplainArgs),
+    /// Tries an expression on somebody, or runs the examples beside the rules.
+    Rules(rules::RulesArgs),
     /// Queues everyone whom a source shows, so that the LMS is brought in step.
     Sync(sync::SyncArgs),
     /// Lists, shows and replays deliveries.
@@ -110,6 +113,12 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => {
             with_store(config, async |loaded, store, _| {
                 plan::run(args, &loaded.settings, &store).await
+            })
+            .await
+        }
+        Command::Rules(args) => {
+            with_store(config, async |loaded, store, _| {
+                rules::run(args, config, &loaded.settings, &store).await
             })
             .await
         }
