@@ -1,7 +1,12 @@
 //! A budget of calls that all processes share: HiBob's 50 searches a minute, 360Learning's 10
 //! writes a second. Live work is served before bulk work within one process.
+//!
+//! The store is asked for as many calls as the rate allows in [`AT_ONCE`], one at least, so that a
+//! high rate does not wait for the store at each call. What is left of them after that time is
+//! lost: a call comes that much later than it was granted at most, as if the network were slow. With
+//! the limits of HiBob and 360Learning it is always one call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -10,11 +15,18 @@ use super::{Grant, Rate, Store, StoreError};
 use crate::clock::Deadline;
 use crate::model::Lane;
 
+/// For how long calls are taken from the store at once, and how long they are good.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
 /// Hands out calls.
 pub struct Budget {
     store: Arc<dyn Store>,
     name: String,
     rate: Rate,
+    /// How many calls the store is asked for.
+    want: u32,
+    /// Calls that the store granted and nobody has made, and until when they are good.
+    granted: Lock<(u32, Deadline)>,
     /// How long a single call may take: none is handed out when less is left of the deadline.
     call: Duration,
     /// Live callers wait here…
@@ -37,7 +49,23 @@ pub enum NoCall {
 impl Budget {
     /// A budget under this name, for calls that last `call` at most.
     pub fn new(store: Arc<dyn Store>, name: impl Into<String>, rate: Rate, call: Duration) -> Self {
-        Self { store, name: name.into(), rate, call, live: Mutex::new(()), bulk: Mutex::new(()) }
+        let share = AT_ONCE.as_secs_f64() / rate.per.max(AT_ONCE).as_secs_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a u32 is a u32"
+        )]
+        let want = (f64::from(rate.calls) * share) as u32;
+        Self {
+            store,
+            name: name.into(),
+            rate,
+            want: want.max(1),
+            granted: Lock::new((0, Deadline::after(Duration::ZERO))),
+            call,
+            live: Mutex::new(()),
+            bulk: Mutex::new(()),
+        }
     }
 
     /// Waits for one call; `Ok` is the right to make it now.
@@ -52,8 +80,15 @@ impl Budget {
             };
             loop {
                 let turn = self.live.lock().await;
-                match self.store.grant(&self.name, self.rate, 1).await? {
-                    Grant::Calls(_) => return Ok(()),
+                if self.take_granted() {
+                    return Ok(());
+                }
+                let good_until = Deadline::after(AT_ONCE);
+                match self.store.grant(&self.name, self.rate, self.want).await? {
+                    Grant::Calls(calls) => {
+                        *self.granted() = (calls.saturating_sub(1), good_until);
+                        return Ok(());
+                    }
                     Grant::Wait(time) => {
                         // A live caller keeps its turn while it waits; a bulk caller gives it up.
                         let turn = (lane == Lane::Live).then_some(turn);
@@ -79,6 +114,19 @@ impl Budget {
     /// # Errors
     /// When the store is not available.
     pub async fn pause(&self, time: Duration) -> Result<(), StoreError> {
+        self.granted().0 = 0;
         self.store.pause(&self.name, time).await
+    }
+
+    /// Takes one of the calls that were granted together with an earlier one.
+    fn take_granted(&self) -> bool {
+        let (left, good_until) = &mut *self.granted();
+        let good = *left > 0 && !good_until.left().is_zero();
+        *left = if good { *left - 1 } else { 0 };
+        good
+    }
+
+    fn granted(&self) -> MutexGuard<'_, (u32, Deadline)> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

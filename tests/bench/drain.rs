@@ -6,13 +6,14 @@ use anyhow::ensure;
 use instep::app;
 use instep::clock::Clock;
 use instep::sandbox::{Options, Sandbox};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::Bench;
 use crate::floor::{self, Calls};
 use crate::load::{post, webhooks};
-use crate::program::{Configuration, Program, until_done};
+use crate::program::{Configuration, Program};
 use crate::redis_server::Server;
 use crate::table::Row;
 
@@ -25,19 +26,26 @@ const UNLIMITED: i64 = 1_000_000;
 /// How long it may take at most.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A company whose LMS is empty, without limits.
-fn company(runtime: &Runtime, people: usize) -> anyhow::Result<(Sandbox, Vec<String>)> {
-    let options = Options { people, limits: false, ..Options::default() };
+/// A company whose LMS is empty, without limits; and so many of its people, who have a mail.
+fn company(runtime: &Runtime, count: usize) -> anyhow::Result<(Sandbox, Vec<Value>)> {
+    // Some have just been hired and have none yet.
+    let options = Options { people: count * 11 / 10, limits: false, ..Options::default() };
     let sandbox = runtime.block_on(Sandbox::start(options, Clock::system()))?;
-    let ids = sandbox.people().iter().filter_map(|p| p["id"].as_str().map(str::to_owned)).collect();
-    Ok((sandbox, ids))
+    let has_mail = |person: &Value| person["email"].as_str().is_some_and(|mail| !mail.is_empty());
+    let people: Vec<Value> = sandbox.people().into_iter().filter(has_mail).take(count).collect();
+    ensure!(people.len() == count, "only {} people have a mail", people.len());
+    Ok((sandbox, people))
+}
+
+fn ids(people: &[Value]) -> Vec<String> {
+    people.iter().filter_map(|person| Some(person["id"].as_str()?.to_owned())).collect()
 }
 
 /// Everybody is created, activated and given the external id.
 pub fn drain(bench: &mut Bench) -> anyhow::Result<()> {
-    let people = bench.many(PEOPLE);
+    let count = bench.many(PEOPLE);
     let runtime = Runtime::new()?;
-    let (sandbox, ids) = company(&runtime, people)?;
+    let (sandbox, people) = company(&runtime, count)?;
     let (redis, folder) = (Server::single(), TempDir::new()?);
     let mut configuration = Configuration::of(&sandbox)?;
     configuration.set("store", "url", redis.url());
@@ -49,23 +57,23 @@ pub fn drain(bench: &mut Bench) -> anyhow::Result<()> {
     configuration.set("rules", "active", "true");
 
     let receiver = Program::start(&mut configuration, "receiver", folder.path())?;
-    let events = webhooks(&ids, &sandbox.credentials().webhook_secret, 0, people);
+    let events = webhooks(&ids(&people), &sandbox.credentials().webhook_secret, 0, count);
     post(receiver.address, &events, None)?;
     bench.held(receiver.most_memory()?, "drain");
     receiver.stop()?;
 
     let began = Instant::now();
     let worker = Program::begin(&mut configuration, "worker,scheduler", folder.path())?;
-    let time = until_done(&redis, people, began, PATIENCE)?;
+    let time = worker.until_done(&redis, count, began, PATIENCE)?;
     bench.held(worker.most_memory()?, "drain");
     worker.stop()?;
-    let compared = app::compare(&sandbox.people(), &sandbox.accounts(), &configuration.rules()?);
+    let compared = app::compare(&people, &sandbox.accounts(), &configuration.rules()?);
     ensure!(compared.in_step(), "{} are out of step", compared.out_of_step.len());
-    ensure!(compared.in_scope == people, "only {} in scope", compared.in_scope);
+    ensure!(compared.in_scope == count, "only {} in scope", compared.in_scope);
     let writes = sandbox.writes();
     runtime.block_on(sandbox.stop());
 
-    let (sandbox, ids) = company(&runtime, people)?;
+    let (sandbox, people) = company(&runtime, count)?;
     let known = sandbox.credentials();
     let calls = Calls {
         hibob: sandbox.hibob_url(),
@@ -75,7 +83,7 @@ pub fn drain(bench: &mut Bench) -> anyhow::Result<()> {
         client_id: known.client_id.clone(),
         client_secret: known.client_secret.clone(),
         group: known.default_group.clone(),
-        people: ids,
+        people: ids(&people),
         concurrency: CONCURRENCY,
     };
     let bare = floor::calls(&calls)?;
@@ -83,10 +91,10 @@ pub fn drain(bench: &mut Bench) -> anyhow::Result<()> {
     runtime.block_on(sandbox.stop());
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
-    let rate = |time: Duration| people as f64 / time.as_secs_f64();
+    let rate = |time: Duration| count as f64 / time.as_secs_f64();
     let (measured, floor) = (rate(time), rate(bare));
     bench.table.row(Row {
-        what: format!("drain {people} events for {people} people on Redis"),
+        what: format!("drain {count} events for {count} people on Redis"),
         measured: format!("{measured:.0} people/s"),
         floor: format!("{floor:.0} people/s: the calls alone"),
         ratio: Some(measured / floor),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,7 @@ impl Configuration {
 /// The program, running.
 pub struct Program {
     child: Child,
+    log: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -76,8 +77,7 @@ impl Program {
         let began = Instant::now();
         while !is_ready(program.address) {
             if began.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-                bail!("instep serve does not become ready: {log}");
+                bail!("instep serve does not become ready:\n{}", program.complaints());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -97,7 +97,7 @@ impl Program {
         configuration.set("server", "listen", address.to_string());
         let file = folder.join("instep.toml");
         std::fs::write(&file, configuration.table.to_string())?;
-        let log = File::options().create(true).append(true).open(folder.join("log"))?;
+        let log = folder.join("log");
         let child = Command::new(env!("CARGO_BIN_EXE_instep"))
             .arg("--config")
             .arg(&file)
@@ -107,10 +107,10 @@ impl Program {
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(File::options().create(true).append(true).open(&log)?)
             .spawn()
             .context("instep")?;
-        Ok(Self { child, address })
+        Ok(Self { child, log, address })
     }
 
     /// The most memory that it ever held, in KiB.
@@ -122,6 +122,44 @@ impl Program {
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
         kib.context("it has ended")
+    }
+
+    /// The last errors and warnings in its log.
+    fn complaints(&self) -> String {
+        // What was just settled is logged a moment later.
+        std::thread::sleep(Duration::from_millis(100));
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let of_note = |line: &&str| !line.contains(" INFO ");
+        let mut last: Vec<&str> = log.lines().rev().filter(of_note).take(5).collect();
+        last.reverse();
+        last.join("\n")
+    }
+
+    /// Waits until all deliveries are done; says how long that took from `began`.
+    ///
+    /// # Errors
+    /// When it takes longer than `patience`, or one ends otherwise.
+    pub fn until_done(
+        &self,
+        redis: &Server,
+        count: usize,
+        began: Instant,
+        patience: Duration,
+    ) -> anyhow::Result<Duration> {
+        loop {
+            let done = deliveries(redis, "done");
+            if done >= count {
+                return Ok(began.elapsed());
+            }
+            let dead = deliveries(redis, "dead");
+            ensure!(dead == 0, "{dead} dead letters\n{}", self.complaints());
+            ensure!(
+                began.elapsed() < patience,
+                "{done} of {count} are done after {patience:?}\n{}",
+                self.complaints()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Stops it as an operator would.
@@ -159,28 +197,6 @@ fn is_ready(address: SocketAddr) -> bool {
 }
 
 /// How many deliveries there are on Redis in a state: `done`, `waiting`.
-pub fn deliveries(redis: &Server, state: &str) -> usize {
+fn deliveries(redis: &Server, state: &str) -> usize {
     redis.ask(redis::cmd("ZCARD").arg(format!("{{{NAMESPACE}}}:{state}")))
-}
-
-/// Waits until all deliveries are done; says how long that took from `began`.
-///
-/// # Errors
-/// When it takes longer than `patience`, or one ends otherwise.
-pub fn until_done(
-    redis: &Server,
-    count: usize,
-    began: Instant,
-    patience: Duration,
-) -> anyhow::Result<Duration> {
-    loop {
-        let done = deliveries(redis, "done");
-        if done >= count {
-            return Ok(began.elapsed());
-        }
-        let dead = deliveries(redis, "dead");
-        ensure!(dead == 0, "{dead} dead letters");
-        ensure!(began.elapsed() < patience, "{done} of {count} are done after {patience:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

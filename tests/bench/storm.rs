@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::Bench;
 use crate::load::{post, webhooks};
-use crate::program::{Configuration, Program, until_done};
+use crate::program::{Configuration, Program};
 use crate::redis_server::Server;
 use crate::table::Row;
 
@@ -147,7 +147,7 @@ fn run(bench: &mut Bench, storm: &Storm) -> anyhow::Result<Cost> {
         let events = webhooks(&people, &secret, wave * part, count);
         post(program.address, &events, None)?;
     }
-    let time = until_done(&redis, storm.events, began, PATIENCE)?;
+    let time = program.until_done(&redis, storm.events, began, PATIENCE)?;
     bench.held(program.most_memory()?, storm.name);
     program.stop()?;
     let compared = app::compare(&sandbox.people(), &sandbox.accounts(), &rules);
