@@ -9,13 +9,6 @@ use super::StoreError;
 /// The version that this program writes.
 const VERSION: u32 = 1;
 
-#[derive(Serialize)]
-struct Writing<'a, T> {
-    v: u32,
-    #[serde(flatten)]
-    record: &'a T,
-}
-
 #[derive(Deserialize)]
 struct Version {
     v: u32,
@@ -26,7 +19,13 @@ struct Version {
 /// # Panics
 /// Never for the records of this crate: they are plain data with text keys.
 pub fn write<T: Serialize>(record: &T) -> String {
-    serde_json::to_string(&Writing { v: VERSION, record }).expect("plain data")
+    let text = serde_json::to_string(record).expect("plain data");
+    // Put before the members as they are: `serde(flatten)` would copy each of them first.
+    match text.strip_prefix('{') {
+        Some(empty @ "}") => format!("{{\"v\":{VERSION}{empty}"),
+        Some(members) => format!("{{\"v\":{VERSION},{members}"),
+        None => unreachable!("a record is an object"),
+    }
 }
 
 /// Reads a record; `what` names it in errors.

@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, cmd};
+use redis::{
+    Arg, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value, cmd,
+};
 
 use super::connect::{Connection, PATIENCE};
 
@@ -57,26 +59,25 @@ impl Script {
 
     /// A call on these keys; every key that the script touches is among them.
     pub fn on<K: AsRef<str>>(&'static self, keys: &[K]) -> Call {
-        let mut call = Call { script: self, body: Vec::with_capacity(keys.len() + 16) };
-        call = call.arg(keys.len());
+        let mut command = Cmd::with_capacity(keys.len() + 16, 2048);
+        command.arg("EVALSHA").arg(&self.hash).arg(keys.len());
         for key in keys {
-            call = call.arg(key.as_ref());
+            command.arg(key.as_ref());
         }
-        call
+        Call { script: self, command }
     }
 }
 
 /// A call of a script.
 pub struct Call {
     script: &'static Script,
-    /// The number of keys, the keys, the arguments.
-    body: Vec<Vec<u8>>,
+    command: Cmd,
 }
 
 impl Call {
     /// Adds an argument.
     pub fn arg(mut self, value: impl ToRedisArgs) -> Self {
-        value.write_redis_args(&mut self.body);
+        self.command.arg(value);
         self
     }
 
@@ -97,19 +98,20 @@ impl Call {
         connection: &Connection,
         patience: Duration,
     ) -> RedisResult<Value> {
-        match connection.send(&self.command("EVALSHA", &self.script.hash), patience).await {
-            Err(error) if is_unknown(&error) => {
-                connection.send(&self.command("EVAL", self.script.text), patience).await
-            }
+        match connection.send(&self.command, patience).await {
+            Err(error) if is_unknown(&error) => connection.send(&self.with_text(), patience).await,
             answer => answer,
         }
     }
 
-    fn command(&self, verb: &str, script: &str) -> Cmd {
-        let mut command = cmd(verb);
-        command.arg(script);
-        for part in &self.body {
-            command.arg(part.as_slice());
+    /// The same call with the whole text of the script in place of its hash.
+    fn with_text(&self) -> Cmd {
+        let mut command = cmd("EVAL");
+        command.arg(self.script.text);
+        for part in self.command.args_iter().skip(2) {
+            if let Arg::Simple(part) = part {
+                command.arg(part);
+            }
         }
         command
     }
