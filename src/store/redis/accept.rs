@@ -1,12 +1,14 @@
 //! Taking events in, and finding them again.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
 
-use super::script::ACCEPT;
-use super::{RedisStore, lane, names, read};
+use super::intake::Offer;
+use super::{RedisStore, lane, names};
 use crate::model::{Arrival, DeliveryId, DeliveryState, EmployeeId, Event, EventId, SourceName};
 use crate::store::{Accepted, KeptEvent, StoreError, record};
 
@@ -33,20 +35,19 @@ impl RedisStore {
         let waits = delivery.state == DeliveryState::Waiting;
         let stored = record::write(&delivery);
         let id = event.id.clone();
-        let call = ACCEPT
-            .on(&self.names.of_arrival(&event.source, delivery.lane))
-            .arg(self.now())
-            .arg(id.as_str())
-            .arg(body(&delivery.id, event))
-            .arg(delivery.id.as_str())
-            .arg(stored)
-            .arg(names::stamp(received))
-            .arg(row)
-            .arg(employee.as_deref().unwrap_or_default())
-            .arg(if waits { lane(delivery.lane) } else { "" })
+        let offer = Offer {
+            body: body(&delivery.id, event),
+            event: id.to_string(),
+            delivery: delivery.id.to_string(),
+            stored,
+            received: names::stamp(received),
+            row,
+            employee: employee.map_or_else(String::new, Cow::into_owned),
+            lane: if waits { lane(delivery.lane) } else { "" },
             // Never later than now, should it come from a clock that runs ahead.
-            .arg(self.distance(delivery.due).min(0));
-        let carrier: String = read("accept", call.run(&self.connection).await)?;
+            due: self.distance(delivery.due).min(0),
+        };
+        let carrier = self.intake.take(delivery.source.clone(), delivery.lane, offer).await?;
         Ok(if carrier == delivery.id.as_str() {
             Accepted::New(delivery.id)
         } else {

@@ -29,12 +29,12 @@
 //!
 //! # How it moves
 //!
-//! *Accept* puts a row into `queue` and, unless the person is leased, the person into `live` or
-//! `bulk`. *Lease* takes persons out of these, reads their due rows and notes them in `work`; the
-//! rows stay. *Settle* compares the token, replaces the rows of that lease and puts the person back
-//! where the earliest remaining row says. A lease that ran out ends the same way, inside the next
-//! lease call, and counts a kill on each delivery in `work`. Each step costs as much as the
-//! deliveries that it moves, however many wait.
+//! Arrivals that come together are taken in by one call. *Accept* puts a row into `queue` and,
+//! unless the person is leased, the person into `live` or `bulk`. *Lease* takes persons out of
+//! these, reads their due rows and notes them in `work`; the rows stay. *Settle* compares the token,
+//! replaces the rows of that lease and puts the person back where the earliest remaining row says.
+//! A lease that ran out ends the same way, inside the next lease call, and counts a kill on each
+//! delivery in `work`. Each step costs as much as the deliveries that it moves, however many wait.
 //!
 //! # Time
 //!
@@ -53,6 +53,7 @@ mod accept;
 mod budget;
 mod check;
 mod connect;
+mod intake;
 mod lease;
 mod list;
 mod names;
@@ -60,8 +61,8 @@ mod script;
 mod upkeep;
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,6 +71,7 @@ use redis::{FromRedisValue, RedisError, Value, cmd};
 use uuid::Uuid;
 
 use self::connect::Connection;
+use self::intake::Intake;
 use self::names::Names;
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
@@ -82,7 +84,8 @@ use crate::model::{
 
 /// Keeps everything in Redis.
 pub struct RedisStore {
-    connection: Connection,
+    connection: Arc<Connection>,
+    intake: Intake,
     names: Names,
     namespace: String,
     clock: Clock,
@@ -122,8 +125,10 @@ impl RedisStore {
                 "the namespace must be made of letters, digits, '.', '_' and '-'".to_owned(),
             ));
         }
+        let connection = Arc::new(Connection::to(url).map_err(unusable)?);
         Ok(Self {
-            connection: Connection::to(url).map_err(unusable)?,
+            intake: Intake::new(Arc::clone(&connection), Names::new(namespace), clock.clone()),
+            connection,
             names: Names::new(namespace),
             namespace: namespace.to_owned(),
             clock,
@@ -134,10 +139,7 @@ impl RedisStore {
 
     /// Now as scripts take it: nothing when they shall ask Redis.
     fn now(&self) -> String {
-        match self.clock {
-            Clock::Steady { .. } => String::new(),
-            Clock::Manual(_) => self.clock.now().as_millisecond().to_string(),
-        }
+        now(&self.clock)
     }
 
     /// How far a time is from now, in milliseconds.
@@ -153,6 +155,14 @@ impl RedisStore {
     ) -> Result<T, StoreError> {
         let answer = self.connection.send(command, connect::PATIENCE).await;
         read(doing, answer)
+    }
+}
+
+/// Now as scripts take it: nothing when they shall ask Redis.
+fn now(clock: &Clock) -> String {
+    match clock {
+        Clock::Steady { .. } => String::new(),
+        Clock::Manual(_) => clock.now().as_millisecond().to_string(),
     }
 }
 
