@@ -20,7 +20,7 @@ use crate::table::Row;
 /// Events, each about another person.
 const PEOPLE: usize = 20_000;
 /// People applied at once.
-const CONCURRENCY: usize = 32;
+const CONCURRENCY: usize = 64;
 /// A rate that limits nothing.
 const UNLIMITED: i64 = 1_000_000;
 /// How long it may take at most.

@@ -14,11 +14,7 @@ mod receive;
 mod storm;
 mod table;
 
-#[expect(
-    dead_code,
-    clippy::struct_field_names,
-    reason = "the tests use all of it, the benchmarks a part"
-)]
+#[expect(dead_code, reason = "the tests use all of it, the benchmarks a part")]
 #[path = "../it/harness/redis.rs"]
 mod redis_server;
 
