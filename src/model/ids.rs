@@ -67,15 +67,15 @@ impl DeliveryId {
 impl EventId {
     /// The id of these bytes from this source.
     pub fn of(source: &SourceName, raw: &[u8]) -> Self {
-        use std::fmt::Write as _;
-
         use sha2::{Digest, Sha256};
 
+        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
         let hash = Sha256::new().chain_update(source.as_str()).chain_update([0]).chain_update(raw);
-        let mut text = String::with_capacity(64);
-        for byte in hash.finalize() {
-            let _ = write!(text, "{byte:02x}");
-        }
+        let text = hash
+            .finalize()
+            .into_iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect();
         Self(text)
     }
 }
