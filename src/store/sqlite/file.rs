@@ -29,7 +29,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Stop> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", "ON")?;
     // Fewer checkpoints: under load each page is written to the file once in many commits.
-    db.pragma_update_and_check(None, "wal_autocheckpoint", 4_000, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "wal_autocheckpoint", 16_000, |_| Ok(()))?;
     db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     db.pragma_update(None, "cache_size", -16_000)?;
     take_steps(&mut db)?;
