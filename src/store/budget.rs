@@ -78,8 +78,8 @@ impl Budget {
                 Lane::Live => None,
                 Lane::Bulk => Some(self.bulk.lock().await),
             };
+            let mut turn = self.live.lock().await;
             loop {
-                let turn = self.live.lock().await;
                 if self.take_granted() {
                     return Ok(());
                 }
@@ -89,11 +89,13 @@ impl Budget {
                         *self.granted() = (calls.saturating_sub(1), good_until);
                         return Ok(());
                     }
+                    // A live caller keeps its turn until it has its call: turns are given in the
+                    // order of asking, and a bulk caller would always be before it again.
+                    Grant::Wait(time) if lane == Lane::Live => tokio::time::sleep(time).await,
                     Grant::Wait(time) => {
-                        // A live caller keeps its turn while it waits; a bulk caller gives it up.
-                        let turn = (lane == Lane::Live).then_some(turn);
-                        tokio::time::sleep(time).await;
                         drop(turn);
+                        tokio::time::sleep(time).await;
+                        turn = self.live.lock().await;
                     }
                 }
             }
