@@ -114,8 +114,8 @@ impl Worker {
                 far_end.is_not_held();
             }
         }
-        let ours = |hold: &Hold| mine.iter().any(|mine| mine.scope().to_string() == hold.scope);
-        let latest = holds.into_iter().filter(ours);
+        let is_mine = |hold: &Hold| mine.iter().any(|mine| mine.scope().to_string() == hold.scope);
+        let latest = holds.into_iter().filter(is_mine);
         let Some(hold) = latest.max_by_key(|hold| hold.probe_at) else { return Ok(Some(None)) };
         let left = Duration::try_from(hold.probe_at.duration_since(self.clock.now()));
         match left {

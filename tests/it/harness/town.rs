@@ -7,7 +7,7 @@
 mod serving;
 mod step;
 
-use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,8 +66,6 @@ pub struct Town {
     store: OnceCell<Arc<dyn Store>>,
     /// The logs of all that were started.
     logs: Mutex<Vec<PathBuf>>,
-    /// Accounts that belong to nobody in HR, and may.
-    spare: Mutex<BTreeSet<String>>,
 }
 
 /// Makes calls to far ends patient: for tests that count calls on a busy machine.
@@ -125,7 +123,6 @@ impl Town {
             clock,
             store: OnceCell::new(),
             logs: Mutex::default(),
-            spare: Mutex::default(),
         }
     }
 
@@ -338,21 +335,9 @@ impl Town {
         accounts.pop().unwrap_or_default()
     }
 
-    /// The account with this `_id`.
-    pub fn account(&self, account: &str) -> Value {
-        let mut accounts = self.sandbox.accounts().into_iter();
-        accounts.find(|there| there["_id"] == account).unwrap_or_default()
-    }
-
     /// An administrator makes or edits an account by hand; answers with it.
     pub async fn by_hand(&self, edit: Value) -> Value {
         self.lms("/_sandbox/accounts", edit).await
-    }
-
-    /// This account may belong to nobody in HR.
-    pub fn spare(&self, account: &str) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        spare.insert(account.to_owned());
     }
 
     /// The town's store, to look at beside those that serve.
@@ -401,9 +386,8 @@ impl Town {
     ) {
         let patience = Deadline::after(patience);
         while !is_so().await {
-            if patience.left().is_zero() {
-                panic!("waited too long until {what}\n{}", self.report().await);
-            }
+            let late = patience.left().is_zero();
+            assert!(!late, "waited too long until {what}\n{}", self.report().await);
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -431,8 +415,7 @@ impl Town {
 
     /// Who differs, and how.
     pub fn differing(&self) -> Vec<Differing> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        step::differing(&self.sandbox.people(), &self.sandbox.accounts(), &spare)
+        step::differing(&self.sandbox.people(), &self.sandbox.accounts())
     }
 
     /// Everything that was logged so far, by all.
@@ -443,26 +426,25 @@ impl Town {
 
     /// What could tell why something did not happen.
     pub async fn report(&self) -> String {
-        let mut report = format!("webhooks: {:?}\n", self.sandbox.webhooks());
-        report += &format!("depth: {:?}\n", self.depth().await);
-        report += &format!("holds: {:?}\n", self.store().await.holds().await);
+        let store = self.store().await;
+        let mut report = format!("webhooks: {:?}", self.sandbox.webhooks());
+        let _ =
+            write!(report, "\ndepth: {:?}\nholds: {:?}", self.depth().await, store.holds().await);
         let differing = self.differing();
         for person in differing.iter().take(10) {
-            report += &format!("{person}\n");
+            let _ = write!(report, "\n{person}");
         }
-        report += &format!("{} differ\n", differing.len());
-        let listed = self.store().await.deliveries(&Filter::default(), 30).await;
+        let _ = write!(report, "\n{} differ", differing.len());
+        let listed = store.deliveries(&Filter::default(), 30).await;
         for delivery in listed.unwrap_or_default() {
             let last = delivery.history.last().map(|attempt| attempt.outcome.as_str());
-            let (id, kind, state) = (&delivery.id, &delivery.kind, delivery.state);
-            let (employee, reason) = (&delivery.employee, &delivery.reason);
-            report +=
-                &format!("{id} {kind} {employee:?} {state:?} reason {reason:?} last {last:?}\n");
+            let Delivery { id, kind, employee, state, reason, .. } = &delivery;
+            let _ = write!(report, "\n{id} {kind} {employee:?} {state:?} {reason:?} last {last:?}");
         }
         let logged = self.logged();
         let lines: Vec<&str> = logged.lines().collect();
         let tail = lines.len().saturating_sub(60);
-        report + "log:\n" + &lines[tail..].join("\n")
+        report + "\nlog:\n" + &lines[tail..].join("\n")
     }
 }
 

@@ -103,21 +103,20 @@ async fn a_store_that_is_away_for_a_moment_loses_nothing(kept: Kept) {
     for (n, id) in actives.iter().enumerate() {
         town.change(id, json!({"surname": format!("Before{n}")}));
     }
-    match &own {
-        Some(redis) => {
-            redis.stop();
-            town.change(&actives[0], json!({"surname": "Meanwhile"}));
-            town.until("a webhook was refused", async || town.sandbox.webhooks().failed > 0).await;
-            redis.start();
-        }
-        None => {
-            let file = town.config().with_file_name("instep.db");
-            let held = rusqlite::Connection::open(file).expect("the file");
-            held.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-            town.change(&actives[0], json!({"surname": "Meanwhile"}));
-            town.until("a webhook was refused", async || town.sandbox.webhooks().failed > 0).await;
-            held.execute_batch("ROLLBACK").expect("let go");
-        }
+    let refused = async || {
+        town.change(&actives[0], json!({"surname": "Meanwhile"}));
+        town.until("a webhook was refused", async || town.sandbox.webhooks().failed > 0).await;
+    };
+    if let Some(redis) = &own {
+        redis.stop();
+        refused().await;
+        redis.start();
+    } else {
+        let file = town.config().with_file_name("instep.db");
+        let held = rusqlite::Connection::open(file).expect("the file");
+        held.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+        refused().await;
+        held.execute_batch("ROLLBACK").expect("let go");
     }
     town.in_step().await;
     let live = town.http().get(serving.url("/health/ready")).send().await.expect("an answer");

@@ -61,11 +61,6 @@ impl Serving {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -74,11 +69,6 @@ impl Serving {
     /// Everything it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("its state").is_none()
     }
 
     /// Ends it at once, as a crash would.
@@ -97,7 +87,7 @@ impl Serving {
 
     /// Sends it a signal: `-STOP`.
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         let done = Command::new("kill").args([signal, &pid]).status().expect("kill");
         assert!(done.success(), "kill {signal} {pid}");
     }

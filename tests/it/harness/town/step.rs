@@ -54,12 +54,8 @@ fn same_mail(one: &Value, other: &Value) -> bool {
     one.is_string() && lower(one) == lower(other)
 }
 
-/// Who differs. `spare` are accounts that nobody needs to own.
-pub(super) fn differing(
-    people: &[Value],
-    accounts: &[Value],
-    spare: &BTreeSet<String>,
-) -> Vec<Differing> {
+/// Who differs.
+pub(super) fn differing(people: &[Value], accounts: &[Value]) -> Vec<Differing> {
     let mut owners: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     let mut by_mail: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for account in accounts {
@@ -95,7 +91,7 @@ pub(super) fn differing(
     }
     for account in accounts.iter().filter(|account| usable(account)) {
         let id = account["_id"].as_str().unwrap_or_default();
-        if account["mail"] != OWNER && !owned.contains(id) && !spare.contains(id) {
+        if account["mail"] != OWNER && !owned.contains(id) {
             let why = vec![format!("an account that is nobody's: {account}")];
             differing.push(Differing { who: id.to_owned(), why });
         }
