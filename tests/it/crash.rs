@@ -25,21 +25,35 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
+use crate::harness::redis::Server;
 use crate::harness::town::{Kept, Serving, Town, as_it_is};
 
 /// How many cases run at once: most of them wait most of the time.
 const AT_ONCE: usize = 8;
 
+/// So many people, with their accounts.
+fn stepping(people: usize) -> Options {
+    let platform = Some("instep-bob".to_owned());
+    Options { people, in_step: true, platform, ..Options::default() }
+}
+
+fn empty_company() -> Options {
+    Options { people: 0, ..Options::default() }
+}
+
 /// A town whose HR and LMS begin in step, with so many people.
 async fn in_step_with(people: usize, kept: Kept) -> Town {
-    let platform = Some("instep-bob".to_owned());
-    let options = Options { people, in_step: true, platform, ..Options::default() };
-    Town::new(options, kept, as_it_is).await
+    Town::new(stepping(people), kept, as_it_is).await
+}
+
+/// The same on a Redis of its own.
+async fn in_step_at(people: usize, redis: &Server) -> Town {
+    Town::kept_at(stepping(people), &redis.url(), as_it_is).await
 }
 
 /// A town in which nobody works yet.
 async fn empty(kept: Kept) -> Town {
-    Town::new(Options { people: 0, ..Options::default() }, kept, as_it_is).await
+    Town::new(empty_company(), kept, as_it_is).await
 }
 
 /// One case and its name.
