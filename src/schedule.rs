@@ -41,19 +41,21 @@ impl Scheduler {
         Self { store, settings, clock, epoch: None }
     }
 
-    /// Rests a moment, does what is due, and says what somebody else must do.
+    /// Does what is due and says what somebody else must do, or rests a moment when there is
+    /// nothing. The first look is at once: whatever is lost after it is noticed.
     pub async fn next(&mut self, stop: &CancellationToken) -> Option<Duty> {
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            () = tokio::time::sleep(LOOK) => {}
-        }
         match self.look().await {
-            Ok(duty) => duty,
+            Ok(Some(duty)) => return Some(duty),
+            Ok(None) => {}
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the store is away");
-                None
             }
         }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        None
     }
 
     async fn look(&mut self) -> Result<Option<Duty>, StoreError> {

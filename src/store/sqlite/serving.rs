@@ -5,9 +5,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::rows::{self, Written};
 use super::{Stop, file};
 
 /// Takes the lock `<database>.lock`; the system lets go of it when the file is closed or the
@@ -24,21 +25,30 @@ pub(super) fn take(database: &Path, now: Timestamp) -> Result<File, Stop> {
 /// Ends the leases of an earlier server, who is gone: they are taken back by the next lease. When
 /// events were received later than now, the clock was set back by at least so much, and nothing
 /// shall wait for it to catch up.
-fn begin(db: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+fn begin(db: &Connection, now: Timestamp) -> Result<(), Stop> {
     db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
-    let now = now.as_millisecond();
+    let at = now.as_millisecond();
     let last: Option<i64> =
         db.query_row("SELECT max(received) FROM event", [], |row| row.get(0))?;
-    let Some(ahead) = last.map(|last| last - now).filter(|ahead| *ahead > 0) else {
+    let Some(ahead) = last.map(|last| last - at).filter(|ahead| *ahead > 0) else {
         return Ok(());
     };
     tracing::warn!(seconds = ahead / 1000, "the clock was set back: what is due is due earlier");
+    let later = "SELECT id FROM delivery WHERE state = 'waiting' AND due > ?1";
+    let later: Vec<String> =
+        db.prepare(later)?.query_map([at], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in later {
+        // What a newer program wrote is left to it.
+        if let Ok(Some(mut delivery)) = rows::delivery(db, &id) {
+            delivery.due = (delivery.due - SignedDuration::from_millis(ahead)).max(now);
+            Written::new(delivery).update(db)?;
+        }
+    }
     for sql in [
-        "UPDATE delivery SET due = max(?1, due - ?2) WHERE state = 'waiting' AND due > ?1",
         "UPDATE person SET live_due = max(?1, live_due - ?2) WHERE live_due > ?1",
         "UPDATE person SET bulk_due = max(?1, bulk_due - ?2) WHERE bulk_due > ?1",
     ] {
-        db.execute(sql, (now, ahead))?;
+        db.execute(sql, (at, ahead))?;
     }
     Ok(())
 }

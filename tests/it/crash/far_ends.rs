@@ -49,9 +49,9 @@ async fn a_sick_hibob_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sick_lms_costs_nothing() {
-    let cases = faults("*").into_iter().map(|(fault, refuses)| {
-        case(fault.to_string(), a_sick_far_end("target", fault, refuses))
-    });
+    let cases = faults("*")
+        .into_iter()
+        .map(|(fault, refuses)| case(fault.to_string(), a_sick_far_end("target", fault, refuses)));
     let mut cases: Vec<_> = cases.collect();
     // Only what writes is sick: that is everybody's trouble too.
     for call in ["POST /api/v2/users", "DELETE /api/v2/users/{userId}"] {

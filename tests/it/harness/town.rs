@@ -160,13 +160,26 @@ impl Town {
 
     /// The same with something in its environment.
     pub async fn serve_with(&self, args: &[&str], env: &[(&str, &str)]) -> Serving {
+        self.serve_under(&[], args, env).await
+    }
+
+    /// The same under another program that becomes it: `env --ignore-signal=XFSZ`.
+    pub async fn serve_under(
+        &self,
+        program: &[&str],
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Serving {
         let log = {
             let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
             let log = self.folder.path().join(format!("serve-{}.log", logs.len()));
             logs.push(log.clone());
             log
         };
-        let mut serving = Serving::start(&self.config(), args, env, log, self.clock.clone());
+        let mut command = Serving::command(program);
+        command.arg("serve").args(args).env("INSTEP_CONFIG", self.config());
+        command.envs(env.iter().copied());
+        let mut serving = Serving::start(command, log, self.clock.clone());
         serving.wait_until_ready(&self.http).await;
         serving
     }

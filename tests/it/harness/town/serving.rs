@@ -1,7 +1,7 @@
 //! The real binary, serving: started, watched, ended gently or not. It never outlives its value.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,17 +18,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    pub(super) fn start(
-        config: &Path,
-        args: &[&str],
-        env: &[(&str, &str)],
-        log: PathBuf,
-        clock: Clock,
-    ) -> Self {
+    /// The binary, or a program that becomes it.
+    pub(super) fn command(program: &[&str]) -> Command {
+        let mut words = program.iter().copied().chain([INSTEP]);
+        let mut command = Command::new(words.next().unwrap_or(INSTEP));
+        command.args(words).env("NO_COLOR", "1").env_remove("INSTEP_LOG").env_remove("RUST_LOG");
+        command
+    }
+
+    pub(super) fn start(mut command: Command, log: PathBuf, clock: Clock) -> Self {
         let written = File::create(&log).expect("a log");
-        let mut command = Command::new(INSTEP);
-        command.arg("serve").args(args).env("INSTEP_CONFIG", config).env("NO_COLOR", "1");
-        command.env_remove("INSTEP_LOG").env_remove("RUST_LOG").envs(env.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(written);
         let child = command.spawn().expect("the binary runs");
         Self { child, log, address: String::new(), clock }
