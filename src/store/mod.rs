@@ -113,6 +113,9 @@ pub struct Hold {
     pub probe_at: Timestamp,
     /// How many probes failed.
     pub probes: u32,
+    /// It refuses us: it is asked once a minute at most.
+    #[serde(default)]
+    pub refuses: bool,
 }
 
 /// How many calls a budget allows.

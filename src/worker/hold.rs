@@ -20,6 +20,9 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// How long a far end that fails is left alone: short at first, a minute at most.
 const FAILING: Delays = Delays { first: Duration::from_secs(2), longest: Duration::from_secs(60) };
 
+/// How long others leave a probe to the one who claimed it.
+const CLAIMED: Duration = Duration::from_secs(10);
+
 /// No hold rests longer before its next probe.
 pub(super) const LONGEST_REST: Duration = REFUSED;
 
@@ -50,7 +53,7 @@ pub struct FarEnd {
     successes: AtomicU64,
     /// How many successes there had been when the person last failed.
     failed: Mutex<HashMap<Person, u64>>,
-    /// This process has put it on hold; what is in hand is given back.
+    /// It is on hold, as far as this process knows; what is in hand is given back.
     down: AtomicBool,
     /// It was put on hold because it refuses us: an answer to a question is no proof of the contrary.
     refused: AtomicBool,
@@ -73,14 +76,15 @@ impl FarEnd {
         &self.scope
     }
 
-    /// Whether this process has put it on hold.
+    /// Whether it is on hold, as far as this process knows.
     pub fn is_down(&self) -> bool {
         self.down.load(Ordering::Relaxed)
     }
 
-    /// Nobody holds it any more: another process has found it well.
-    pub fn is_not_held(&self) {
-        self.down.store(false, Ordering::Relaxed);
+    /// What the store says: the hold may be another process's, or may have ended without us.
+    pub fn observe(&self, hold: Option<&Hold>) {
+        self.refused.store(hold.is_some_and(|hold| hold.refuses), Ordering::Relaxed);
+        self.down.store(hold.is_some(), Ordering::Relaxed);
     }
 
     /// It did something for us. Ends the hold, if there is one.
@@ -176,7 +180,8 @@ impl FarEnd {
             tracing::error!(%scope, reason = failure.reason, "on hold until a probe succeeds");
         }
         let reason = failure.reason;
-        store.hold(&Hold { scope, reason, since, probe_at: now + rest, probes }).await?;
+        let refuses = failure.refused;
+        store.hold(&Hold { scope, reason, since, probe_at: now + rest, probes, refuses }).await?;
         Ok(rest)
     }
 }
@@ -192,7 +197,8 @@ pub struct Failure {
     pub probing: bool,
 }
 
-/// Whether this process may probe now. It claims the probe: other processes wait a minute.
+/// Whether this process may probe now. It claims the probe: other processes wait for a while,
+/// should this one die with it.
 ///
 /// # Errors
 /// When the store is not available.
@@ -204,7 +210,8 @@ pub async fn claim_probe(
     let rate = Rate { calls: 1, per: Duration::from_secs(1), burst: 1 };
     let first = store.grant(&format!("probe:{}", hold.scope), rate, 1).await?;
     if first == Grant::Calls(1) {
-        store.hold(&Hold { probe_at: clock.now() + REFUSED, ..hold.clone() }).await?;
+        let claimed = if hold.refuses { REFUSED } else { CLAIMED };
+        store.hold(&Hold { probe_at: clock.now() + claimed, ..hold.clone() }).await?;
         return Ok(true);
     }
     Ok(false)

@@ -110,9 +110,8 @@ impl Worker {
         let mine = [&self.far_end, &self.target.far_end];
         let holds = self.store.holds().await?;
         for far_end in mine {
-            if holds.iter().all(|hold| hold.scope != far_end.scope().to_string()) {
-                far_end.is_not_held();
-            }
+            let scope = far_end.scope().to_string();
+            far_end.observe(holds.iter().find(|hold| hold.scope == scope));
         }
         let is_mine = |hold: &Hold| mine.iter().any(|mine| mine.scope().to_string() == hold.scope);
         let latest = holds.into_iter().filter(is_mine);

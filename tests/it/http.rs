@@ -300,7 +300,14 @@ async fn ready_says_what_it_is_that_is_not() {
     let now = "2026-11-21T12:00:00Z".parse().expect("a time");
     let reason = "HiBob refuses the service user: renew its token".to_owned();
     let scope = "source ready".to_owned();
-    let hold = Hold { scope, reason: reason.clone(), since: now, probe_at: now, probes: 3 };
+    let hold = Hold {
+        scope,
+        reason: reason.clone(),
+        since: now,
+        probe_at: now,
+        probes: 3,
+        refuses: false,
+    };
     front.store.hold(&hold).await.expect("held");
 
     let answer = front.get("/health/ready").await;
@@ -330,7 +337,7 @@ async fn the_metrics_say_what_is_going_on_and_name_nobody() {
     let front = Front::open("numbers").await;
     let now = "2026-11-21T12:00:00Z".parse().expect("a time");
     let (scope, reason) = ("source numbers".to_owned(), "a name: Zoë".to_owned());
-    let hold = Hold { scope, reason, since: now, probe_at: now, probes: 0 };
+    let hold = Hold { scope, reason, since: now, probe_at: now, probes: 0, refuses: false };
     front.store.hold(&hold).await.expect("held");
     assert_eq!(front.webhook(&changed(EMPLOYEE)).await.status, 200);
     // Gauges are the process's: other tests set them too, each from its own store.

@@ -256,7 +256,14 @@ async fn what_waits_under_a_hold_names_the_hold() {
     let id = office.event(1, "1001", MINUTE).await;
     let reason = "HiBob refuses the service user".to_owned();
     let at = office.now;
-    let hold = Hold { scope: "source bob".into(), reason, since: at, probe_at: at, probes: 1 };
+    let hold = Hold {
+        scope: "source bob".into(),
+        reason,
+        since: at,
+        probe_at: at,
+        probes: 1,
+        refuses: false,
+    };
     let before = office.types(&format!("deliveries show {id}"), None).await;
     assert!(before.out.contains("a worker takes it next"), "{}", before.out);
     office.store.hold(&hold).await.expect("held");

@@ -27,6 +27,7 @@ async fn a_restart_keeps_everything() {
         since: on.clock.now(),
         probe_at: on.later(60),
         probes: 1,
+        refuses: false,
     };
     on.store.hold(&hold).await.unwrap();
     on.store.pause("searches", Duration::from_mins(1)).await.unwrap();

@@ -137,6 +137,7 @@ pub async fn holds_are_set_replaced_and_released(mut on: Fixture) {
         since: on.clock.now(),
         probe_at: on.later(60),
         probes,
+        refuses: true,
     };
     let [bob, target, again] = [hold("source bob", 0), hold("target", 0), hold("source bob", 3)];
     on.store.hold(&bob).await.unwrap();
