@@ -3,10 +3,11 @@
 //! Before an account is made, the intent is written down; right after, the account. Whoever takes
 //! over after a crash therefore looks for the account instead of making a second one.
 
-use super::Worker;
 use std::time::Duration;
 
-use super::process::{Case, probe, tell_if_failed};
+use super::Worker;
+use super::hold::tell_if_failed;
+use super::process::Case;
 use super::retry::Verdict;
 use super::swap::MAIL_TAKEN;
 use super::turn::lane;
@@ -94,7 +95,7 @@ impl Worker {
         gone: bool,
         link: &Link,
     ) -> Result<Vec<Candidate>, TargetError> {
-        let probes = [probe(desired, Some(link), gone)];
+        let probes = [matching::probe(desired, Some(link), gone)];
         let lease = &case.lease;
         let platform = self.platform();
         let found = self.target.target.find(&platform, &probes, lane(lease), lease.deadline);

@@ -216,3 +216,10 @@ pub async fn claim_probe(
     }
     Ok(false)
 }
+
+/// What the store could not do about a hold is done later.
+pub(super) fn tell_if_failed(end: Result<(), StoreError>) {
+    if let Err(error) = end {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a hold was not changed");
+    }
+}

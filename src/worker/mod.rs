@@ -5,10 +5,12 @@
 //! same time, one person never twice. Everything that changes the target goes through here.
 
 mod apply;
+mod end;
 mod hold;
 mod process;
 mod retry;
 mod room;
+mod settle;
 mod swap;
 mod turn;
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Worker;
-use super::hold::{Failure, LONGEST_REST, claim_probe};
-use super::process::{Case, tell_if_failed};
+use super::hold::{Failure, LONGEST_REST, claim_probe, tell_if_failed};
+use super::process::Case;
 use super::retry::Verdict;
 use crate::clock::Deadline;
 use crate::model::{Answer, Candidate, EmployeeId, Lane, Probe};

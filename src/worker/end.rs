@@ -1,0 +1,173 @@
+//! How a person's turn ended, and what follows: done, look again, try again, give back, or ask a
+//! human.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::Worker;
+use super::hold::Failure;
+use super::process::{Case, DELETED};
+use super::retry::Verdict;
+use super::swap::MAIL_TAKEN;
+use crate::clock::elapsed_ms;
+use crate::model::{Delivery, DeliveryState, Lane};
+use crate::store::{Filter, Lease};
+
+/// A person whom HiBob does not show is looked for so often before a human is asked.
+const MOST_ABSENCES: u32 = 3;
+
+/// How many attempts something gets that looking again did not solve.
+const MOST_SECOND_FINDS: u32 = 3;
+
+/// How a person's turn ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// All is as it should be.
+    Done(String),
+    /// Done, as far as HiBob showed it: the newest looks again after this, at no attempt.
+    DoneSoFar(Duration, String),
+    /// Nothing to see yet: look again after this, at no attempt.
+    LookLater(Duration, String),
+    /// A complete answer lacks the person: look again after this, at no attempt.
+    LookForAgain(Duration),
+    /// Failed, and the failure is this person's own: try again later.
+    Retry { code: String, reason: String, most: u32 },
+    /// Given back: nobody's fault, no attempt.
+    GiveBack(Duration, Option<String>),
+    /// A human is needed.
+    Dead { code: String, reason: String },
+}
+
+impl Worker {
+    /// Those whose change HiBob may not have shown yet.
+    fn fresh<'c>(&self, case: &'c Case) -> impl Iterator<Item = &'c Delivery> {
+        let look = self.settings.second_look.as_millis();
+        case.lease.deliveries.iter().filter(move |delivery| {
+            delivery.lane == Lane::Live
+                && delivery.looks == 0
+                && u128::from(elapsed_ms(delivery.received_at, case.started)) < look
+        })
+    }
+
+    /// Whether a worker before us died with this person or was too slow. A call of its own may still
+    /// be under way and take effect after ours: that gets one more look too.
+    fn follows_a_loss(&self, case: &Case) -> bool {
+        let mut deliveries = case.lease.deliveries.iter();
+        !self.settings.second_look.is_zero()
+            && deliveries.any(|delivery| delivery.kills > 0 && delivery.looks == 0)
+    }
+
+    /// Something was done. Of several changes that were read together HiBob may have shown only the
+    /// first: then there is one more look. Events of the same type mean several changes.
+    pub(super) fn changed(&self, case: &Case, outcome: String) -> End {
+        let mut kinds = HashSet::new();
+        if self.follows_a_loss(case) {
+            let why = format!("{outcome}; a worker was lost before, so one more look");
+            End::LookLater(self.settings.second_look, why)
+        } else if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
+            End::Done(outcome)
+        } else {
+            End::DoneSoFar(self.settings.second_look, outcome)
+        }
+    }
+
+    /// Nothing was to be done. An event so fresh that HiBob may not show its change yet gets one
+    /// second look.
+    pub(super) fn nothing(&self, case: &Case, why: &str) -> End {
+        let look = self.settings.second_look;
+        if self.fresh(case).next().is_some() {
+            End::LookLater(look, format!("{why}; HiBob may show a change late, so one more look"))
+        } else if self.follows_a_loss(case) {
+            End::LookLater(look, format!("{why}; a worker was lost before, so one more look"))
+        } else {
+            End::Done(why.to_owned())
+        }
+    }
+
+    /// A rule that decides over the person lacks a field: nobody is judged by that.
+    pub(super) async fn cannot_judge(&self, case: &Case, rule: &str, missing: &[String]) -> End {
+        if missing.is_empty() {
+            let reason = format!(
+                "{rule} has no result for this record: try it with other data or make it tolerate \
+                 empty fields, then replay"
+            );
+            return End::Dead { code: "ruleFailed".to_owned(), reason };
+        }
+        let reason = format!(
+            "HiBob's answer lacks {}, which {rule} needs. Grant the service user the right to view \
+             it (its category, and the person's life-cycle state under 'Access data for')",
+            missing.join(", ")
+        );
+        if case.others_judged || self.far_end.is_own_fault(&case.lease.person) {
+            let most = self.settings.attempts.min(MOST_SECOND_FINDS);
+            return End::Retry { code: "fieldMissing".to_owned(), reason, most };
+        }
+        let failure = Failure { reason: reason.clone(), refused: false, probing: case.probing };
+        let rest = self.far_end.hold(&*self.store, &self.clock, failure).await;
+        End::GiveBack(rest.unwrap_or(Duration::from_secs(1)), Some(reason))
+    }
+
+    /// What follows from a failure at the target.
+    pub(super) async fn ended(&self, case: &Case, verdict: Verdict) -> End {
+        let far_end = &self.target.far_end;
+        let (reason, refused) = match verdict {
+            Verdict::GiveBack(after) => return End::GiveBack(after, None),
+            Verdict::Dead { code, advice } => return End::Dead { code, reason: advice },
+            Verdict::LookAgain { code, advice } => {
+                // Whoever has the mail may be about to leave it: that is given time.
+                let patient = code == MAIL_TAKEN;
+                let most = if patient { self.settings.attempts } else { MOST_SECOND_FINDS };
+                return End::Retry { code, reason: advice, most };
+            }
+            Verdict::Refused(reason) => (reason, true),
+            Verdict::Failed(reason) => (reason, false),
+        };
+        if !refused && far_end.is_own_fault(&case.lease.person) {
+            let code = "targetFailed".to_owned();
+            return End::Retry { code, reason, most: self.settings.attempts };
+        }
+        let failure = Failure { reason: reason.clone(), refused, probing: case.probing };
+        let rest = far_end.hold(&*self.store, &self.clock, failure).await;
+        End::GiveBack(rest.unwrap_or(Duration::from_secs(1)), Some(reason))
+    }
+
+    /// A complete answer lacks the person.
+    pub(super) async fn absent(&self, lease: &Lease) -> End {
+        let absences = lease.deliveries.iter().map(|delivery| delivery.absences).max().unwrap_or(0);
+        if absences < MOST_ABSENCES {
+            return End::LookForAgain(self.look() * 2u32.pow(absences));
+        }
+        // What happened before somebody was deleted needs nobody's attention any more.
+        let deletion = Filter {
+            state: Some(DeliveryState::Done),
+            source: Some(lease.person.source.clone()),
+            employee: Some(lease.person.employee.to_string()),
+            kind: Some(DELETED.to_owned()),
+            ..Filter::default()
+        };
+        let since = lease.deliveries.iter().map(|delivery| delivery.received_at).max();
+        match self.store.deliveries(&deletion, 1).await {
+            Ok(found) if found.iter().any(|deletion| Some(deletion.received_at) >= since) => {
+                return End::Done("HiBob has deleted this person since".to_owned());
+            }
+            Ok(_) => {}
+            Err(_) => return End::LookForAgain(self.look()),
+        }
+        End::Dead {
+            code: "notVisible".to_owned(),
+            reason: "HiBob does not show this person. Nothing was changed. Check the service \
+                     user's 'Access data for' audience (Hired, Employed and Terminated must be in \
+                     it), then replay"
+                .to_owned(),
+        }
+    }
+
+    /// The time between two looks, also where the second look is switched off.
+    fn look(&self) -> Duration {
+        if self.settings.second_look.is_zero() {
+            Duration::from_secs(25)
+        } else {
+            self.settings.second_look
+        }
+    }
+}
