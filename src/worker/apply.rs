@@ -9,7 +9,7 @@ use super::Worker;
 use super::hold::tell_if_failed;
 use super::process::Case;
 use super::retry::Verdict;
-use super::swap::MAIL_TAKEN;
+use super::swap::{self, MAIL_TAKEN};
 use super::turn::lane;
 use crate::model::{
     AccountId, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Intent, Link,
@@ -70,10 +70,14 @@ impl Worker {
                 }
                 Err(Verdict::LookAgain { code, advice }) => {
                     done.push(format!("looked again: {code}"));
-                    if last.is_none() && code == MAIL_TAKEN {
-                        self.step_aside(case, desired, link, done).await;
-                    }
-                    last = Some(Verdict::LookAgain { code, advice });
+                    let swapping = last.is_none()
+                        && code == MAIL_TAKEN
+                        && self.step_aside(case, desired, link, done).await;
+                    last = Some(if swapping {
+                        swap::verdict()
+                    } else {
+                        last.filter(swap::is_swap).unwrap_or(Verdict::LookAgain { code, advice })
+                    });
                 }
                 Err(verdict) => return (decided, Err(verdict)),
             }

@@ -8,7 +8,7 @@ use super::Worker;
 use super::hold::Failure;
 use super::process::{Case, DELETED};
 use super::retry::Verdict;
-use super::swap::MAIL_TAKEN;
+use super::swap::SWAPPING;
 use crate::clock::elapsed_ms;
 use crate::model::{Delivery, DeliveryState, Lane};
 use crate::store::{Filter, Lease};
@@ -114,8 +114,8 @@ impl Worker {
             Verdict::GiveBack(after) => return End::GiveBack(after, None),
             Verdict::Dead { code, advice } => return End::Dead { code, reason: advice },
             Verdict::LookAgain { code, advice } => {
-                // Whoever has the mail may be about to leave it: that is given time.
-                let patient = code == MAIL_TAKEN;
+                // A swap is given time: the account stands where nobody finds it.
+                let patient = code == SWAPPING;
                 let most = if patient { self.settings.attempts } else { MOST_SECOND_FINDS };
                 return End::Retry { code, reason: advice, most };
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Worker;
 use super::process::Case;
+use super::retry::Verdict;
 use super::turn::lane;
 use crate::model::{
     Answer, Candidate, Change, DeliveryState, Desired, EmployeeId, Field, FoundBy, Link, Person,
@@ -19,8 +20,27 @@ use crate::store::Filter;
 /// The code that says so.
 pub(super) const MAIL_TAKEN: &str = "mailAlreadyUsed";
 
+/// The code of a swap that is under way.
+pub(super) const SWAPPING: &str = "mailSwap";
+
 /// Where nobody ever gets mail: the domain is reserved.
 const NOWHERE: &str = "swapping.invalid";
+
+/// What follows from having stepped aside.
+pub(super) fn verdict() -> Verdict {
+    Verdict::LookAgain {
+        code: SWAPPING.to_owned(),
+        advice: "two people swap their mails, and the other one's account has not left the mail \
+                 yet: until then this account stands at an address that leads nowhere. See to the \
+                 other person's deliveries, then replay"
+            .to_owned(),
+    }
+}
+
+/// Whether a swap is under way.
+pub(super) fn is_swap(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::LookAgain { code, .. } if code == SWAPPING)
+}
 
 impl Worker {
     /// Leaves the person's mail to the one who shall have it, if this is a swap. Says whether it
