@@ -15,6 +15,7 @@ async fn who_wakes_up_late_changes_nothing() {
     all_of(vec![
         case("during a change", stopped_during_a_change()),
         case("during a create", stopped_during_a_create()),
+        case("and the other is at work", wakes_up_while_the_other_works()),
         case("killed, but the call goes on", a_call_that_outlives_its_caller()),
         case("waiting for a slow LMS", waiting_costs_no_lease()),
     ])
@@ -57,6 +58,32 @@ async fn stopped_during_a_change() {
     wakes_up(&town, &first).await;
     all_is_well(&town).await;
     assert_eq!(name(), "Newest");
+}
+
+/// Its settle must not end the lease of the other, who is not done.
+async fn wakes_up_while_the_other_works() {
+    let town = in_step_with(8, Kept::Redis).await;
+    let first = town.serve(&[]).await;
+    town.hook_to(&first);
+    let id = &town.actives()[2];
+    stopped_during(&town, &first, PATCH, || {
+        town.change(id, json!({"surname": "Outdated"}));
+    })
+    .await;
+    town.lms("/_sandbox/faults", json!({"clear": true})).await;
+    let second = town.serve(&[]).await;
+    town.hook_to(&second);
+    town.change(id, json!({"surname": "Newest"}));
+    // Who takes over looks first, and shall be slow at that.
+    let look = "GET /api/v2/external-ids";
+    let before = made(&town, look).await;
+    let slow = json!({"endpoint": look, "times": 2, "latency_ms": 800, "when": "after"});
+    town.lms("/_sandbox/faults", slow).await;
+    town.until("the other looks", async || made(&town, look).await > before).await;
+    wakes_up(&town, &first).await;
+    all_is_well(&town).await;
+    assert!(!second.log().contains("lease lost"), "{}", second.log());
+    assert_eq!(town.account_of(id)["lastName"], "Newest");
 }
 
 async fn stopped_during_a_create() {
