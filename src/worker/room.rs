@@ -14,6 +14,7 @@ const IN_HAND: usize = 100;
 /// The room.
 pub struct Room {
     /// How many persons may be applied at once.
+    at_once: usize,
     slots: Semaphore,
     /// Bulk work waits here first, so that at most one of it competes with live work for a slot.
     turn: Mutex<()>,
@@ -34,15 +35,23 @@ impl Room {
     /// Room for so many at once.
     pub fn new(slots: usize) -> Self {
         let lane = || Arc::new(Semaphore::new(IN_HAND));
-        Self { slots: Semaphore::new(slots), turn: Mutex::default(), live: lane(), bulk: lane() }
+        Self {
+            at_once: slots,
+            slots: Semaphore::new(slots),
+            turn: Mutex::default(),
+            live: lane(),
+            bulk: lane(),
+        }
     }
 
     /// How many of those that are due to lease, `most` at most: no more than is soon applied, and
-    /// not one by one.
+    /// not one by one. While others wait for a slot already, only many are worth a read: a few would
+    /// wait too, and by then more of their events may have come, which the same read serves.
     pub(super) fn wanted(&self, due: Due, most: usize) -> Option<Wanted> {
         let (live, bulk) = (self.live.available_permits(), self.bulk.available_permits());
         let half = most.div_ceil(2);
-        if live < due.live.min(half) {
+        let all_wait = IN_HAND - live >= self.at_once;
+        if due.live > 0 && (live < half || (all_wait && due.live < half)) {
             return None;
         }
         if bulk >= half {
@@ -86,9 +95,13 @@ mod tests {
         assert_eq!(room.wanted(due(100, 0), 100), None);
         assert_eq!(room.wanted(due(100, 1), 100), Some(Wanted { persons: 2, full: false }));
         assert_eq!(room.wanted(due(100, 100), 100), Some(Wanted { persons: 100, full: true }));
-        let _live: Vec<_> = (0..60).map(|_| room.in_hand(Lane::Live)).collect();
-        assert_eq!(room.wanted(due(100, 90), 100), None);
         assert_eq!(room.wanted(due(100, 9), 100), Some(Wanted { persons: 11, full: false }));
+        let _live: Vec<_> = (0..20).map(|_| room.in_hand(Lane::Live)).collect();
+        assert_eq!(room.wanted(due(100, 9), 100), None);
+        assert_eq!(room.wanted(due(100, 50), 100), Some(Wanted { persons: 56, full: false }));
+        let _more: Vec<_> = (0..40).map(|_| room.in_hand(Lane::Live)).collect();
+        assert_eq!(room.wanted(due(100, 90), 100), None);
+        assert_eq!(room.wanted(due(100, 9), 100), None);
     }
 
     #[tokio::test]
