@@ -1,10 +1,10 @@
 //! A budget of calls that all processes share: HiBob's 50 searches a minute, 360Learning's 10
 //! writes a second. Live work is served before bulk work within one process.
 //!
-//! The store is asked for as many calls as the rate allows in [`AT_ONCE`], one at least, so that a
-//! high rate does not wait for the store at each call. What is left of them after that time is
-//! lost: a call comes that much later than it was granted at most, as if the network were slow. With
-//! the limits of HiBob and 360Learning it is always one call.
+//! The store is asked for as many calls as the rate allows in a hundredth of a second, one at least,
+//! so that a high rate does not wait for the store at each call. What is left of them after that
+//! time is lost: a call comes that much later than it was granted at most, as if the network were
+//! slow. With the limits of HiBob and 360Learning it is always one call.
 
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
