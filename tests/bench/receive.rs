@@ -14,10 +14,11 @@ use crate::program::{Configuration, Program};
 use crate::redis_server::Server;
 use crate::table::Row;
 
-/// Each round measures the floor and the program once; the middle one of all rounds counts.
-const ROUNDS: usize = 3;
+/// Each round measures the floor and the program once, one right after the other, because a disk
+/// can be ten times slower a minute later; the middle one of all rounds counts.
+const ROUNDS: usize = 15;
 /// Events in one round.
-const EVENTS: usize = 30_000;
+const EVENTS: usize = 6_000;
 /// Posted before the first round, to fill caches and open connections.
 const WARM_UP: usize = 2_000;
 /// How many people the events are about.
@@ -67,7 +68,7 @@ pub fn on_redis(bench: &mut Bench) -> anyhow::Result<()> {
     receiving.configuration.set("store", "url", redis.url());
     let program = receiving.start()?;
     let bare = Receiver::start(&redis_of_floor.url(), &receiving.secret)?;
-    let (mut measured, mut floor) = (Vec::new(), Vec::new());
+    let (mut measured, mut floor, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let count = bench.many(EVENTS);
     let warm_up = webhooks(&receiving.people, &receiving.secret, 0, WARM_UP);
     post(bare.address, &warm_up, None)?;
@@ -75,25 +76,27 @@ pub fn on_redis(bench: &mut Bench) -> anyhow::Result<()> {
     for round in 0..ROUNDS {
         let from = WARM_UP + round * count;
         let events = webhooks(&receiving.people, &receiving.secret, from, count);
-        floor.push(post(bare.address, &events, None)?.rate());
-        let taken = post(program.address, &events, None)?;
-        measured.push(taken.rate());
+        let least = post(bare.address, &events, None)?.rate();
+        let rate = post(program.address, &events, None)?.rate();
+        ratios.push(rate / least);
+        floor.push(least);
+        measured.push(rate);
     }
     bench.held(program.most_memory()?, "receive");
     program.stop()?;
-    let (measured, floor) = (median(measured), median(floor));
+    let (measured, floor, ratio) = (median(measured), median(floor), median(ratios));
     bench.table.row(Row {
         what: "receive on Redis".to_owned(),
         measured: format!("{measured:.0} events/s"),
         floor: format!("{floor:.0} events/s: axum, HMAC, XADD"),
-        ratio: Some(measured / floor),
+        ratio: Some(ratio),
         target: "ratio 0.5".to_owned(),
-        met: measured / floor >= 0.5,
+        met: ratio >= 0.5,
     });
     bench.table.note(format!(
         "receive: {count} distinct events about {PEOPLE} people over {CONNECTIONS} keep-alive \
-         connections, {ROUNDS} rounds of floor and program in turn, the middle one of each; \
-         --role receiver"
+         connections, {ROUNDS} rounds of floor and program in turn, the middle rate of each and the \
+         middle ratio; --role receiver"
     ));
     Ok(())
 }
