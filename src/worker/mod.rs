@@ -7,6 +7,7 @@
 mod apply;
 mod end;
 mod hold;
+mod lost;
 mod process;
 mod retry;
 mod room;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +28,18 @@ const POLL: Duration = Duration::from_millis(250);
 /// How long the loop rests when the store is away.
 const STORE_AWAY: Duration = Duration::from_secs(1);
 
+/// How long nobody else is begun beside somebody whose workers were lost again and again.
+const ALONE: Duration = Duration::from_secs(5);
+
+/// What the loop remembers from turn to turn.
+#[derive(Default)]
+struct Rhythm {
+    /// No read that is not full before this has passed.
+    last_read: Option<Deadline>,
+    /// It is the turn of those whose workers were lost again and again.
+    alone_next: bool,
+}
+
 /// Tells the worker to end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
@@ -40,9 +53,9 @@ impl Worker {
     /// Works until it is told to stop and everything in hand is finished or given back.
     pub async fn run(self: Arc<Self>, stop: Stop) {
         let tasks = TaskTracker::new();
-        let mut last_read: Option<Deadline> = None;
+        let mut rhythm = Rhythm::default();
         while !stop.leasing.is_cancelled() {
-            match self.turn(&stop, &tasks, &mut last_read).await {
+            match self.turn(&stop, &tasks, &mut rhythm).await {
                 Ok(()) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the store is away");
@@ -59,7 +72,7 @@ impl Worker {
         self: &Arc<Self>,
         stop: &Stop,
         tasks: &TaskTracker,
-        last_read: &mut Option<Deadline>,
+        rhythm: &mut Rhythm,
     ) -> Result<(), StoreError> {
         let most = self.people_per_search;
         let Some(hold) = self.hold(stop).await? else { return Ok(()) };
@@ -76,7 +89,7 @@ impl Worker {
             self.rest_quietly(stop, POLL / 10).await;
             return Ok(());
         };
-        let pace = last_read.map_or(Duration::ZERO, Deadline::left);
+        let pace = rhythm.last_read.map_or(Duration::ZERO, Deadline::left);
         if !wanted.full && !pace.is_zero() {
             self.rest_quietly(stop, pace.min(POLL)).await;
             return Ok(());
@@ -100,8 +113,15 @@ impl Worker {
             }
             return Ok(());
         }
-        *last_read = Some(Deadline::after(PACE));
-        self.clone().hand_out(leases, probing, stop, tasks).await;
+        rhythm.last_read = Some(Deadline::after(PACE));
+        let (leases, alone) = self.set_apart(leases, &mut rhythm.alone_next).await;
+        let started = self.clone().hand_out(leases, probing, stop, tasks).await;
+        if alone {
+            for task in started {
+                // Who has brought nobody down by then will not.
+                let _ = tokio::time::timeout(ALONE, task).await;
+            }
+        }
         Ok(())
     }
 
@@ -128,14 +148,14 @@ impl Worker {
     }
 
     /// Reads all leased persons together, decides, and starts a task for each, which takes a place
-    /// in the room.
+    /// in the room. Gives the tasks.
     async fn hand_out(
         self: Arc<Self>,
         mut leases: Vec<Lease>,
         probing: bool,
         stop: &Stop,
         tasks: &TaskTracker,
-    ) {
+    ) -> Vec<JoinHandle<()>> {
         let started = self.clock.now();
         for lease in &mut leases {
             self.doubt(lease).await;
@@ -147,7 +167,7 @@ impl Worker {
         }
         let Some(deadline) = leases.iter().map(|lease| lease.deadline).min_by_key(|d| d.left())
         else {
-            return;
+            return Vec::new();
         };
         let live = leases.iter().any(|lease| lane(lease) == Lane::Live);
         let lane = if live { Lane::Live } else { Lane::Bulk };
@@ -158,9 +178,15 @@ impl Worker {
             read = self.source.employees(&ids, lane, deadline) => Some(read),
         };
         let mut answers = match read {
-            None => return self.give_back(leases, Duration::ZERO, None).await,
             Some(Ok(answers)) => answers,
-            Some(Err(error)) => return self.unread(leases, error.into(), probing).await,
+            None => {
+                self.give_back(leases, Duration::ZERO, None).await;
+                return Vec::new();
+            }
+            Some(Err(error)) => {
+                self.unread(leases, error.into(), probing).await;
+                return Vec::new();
+            }
         };
         let mut cases: Vec<Case> = leases
             .into_iter()
@@ -171,33 +197,16 @@ impl Worker {
             .collect();
         self.count_judged(&mut cases, probing).await;
         self.find_together(&mut cases, lane, deadline, stop).await;
-        for case in cases {
+        let start = |case: Case| {
             let worker = self.clone();
             let stop = stop.working.clone();
             let in_hand = self.target.room.in_hand(self::lane(&case.lease));
             tasks.spawn(async move {
                 worker.process(case, stop).await;
                 drop(in_hand);
-            });
-        }
-    }
-
-    /// When a worker died with a person or was too slow, its last call may have changed more than
-    /// the link says. What is known of the account's state is then struck out, in the store too,
-    /// so that whoever comes next looks at the target.
-    async fn doubt(&self, lease: &mut Lease) {
-        if lease.deliveries.iter().all(|delivery| delivery.kills == 0) {
-            return;
-        }
-        let Some(link) = lease.link.as_mut() else { return };
-        if link.status.take().is_none() {
-            return;
-        }
-        let link = link.clone();
-        if let Err(error) = self.store.save_link(lease, &link).await {
-            let (person, error) = (&lease.person, &error as &dyn std::error::Error);
-            tracing::warn!(%person, error, "not noted that the link may be out of date");
-        }
+            })
+        };
+        cases.into_iter().map(start).collect()
     }
 
     /// An answer by which somebody could be judged shows that the source is well.

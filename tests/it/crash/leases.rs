@@ -2,6 +2,10 @@
 //! call that takes effect after its caller died, and an LMS so slow that waiting takes longer than
 //! a lease.
 
+use std::collections::BTreeSet;
+
+use instep::model::{DeliveryState, Lane};
+use instep::store::Filter;
 use serde_json::json;
 
 use super::{all_is_well, all_of, case, empty, in_step_with, killed_during, made};
@@ -153,5 +157,41 @@ async fn an_account_whose_owner_is_gone_does_not_stay_behind() {
         town.sandbox.accounts().iter().filter(|account| account["status"] != "deleted").count() == 1
     })
     .await;
+    all_is_well(&town).await;
+}
+
+/// Whoever is in hand when a worker dies may be the reason. After seven deaths at most one of the
+/// four is a dead letter: those who were only there stay out of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_only_there_is_no_dead_letter() {
+    let town = in_step_with(12, Kept::Sqlite).await;
+    let mut serving = town.open().await;
+    let ids = &town.actives()[..4];
+    let search = "POST /v1/people/search";
+    town.hr("/_sandbox/faults", json!({"endpoint": search, "latency_ms": 30_000})).await;
+    for id in ids {
+        town.change(id, json!({"surname": "Remarried"}));
+    }
+    town.until("they are taken in", async || town.sandbox.webhooks().waiting == 0).await;
+    serving.kill();
+    for _ in 0..6 {
+        let before = made(&town, search).await;
+        serving = town.open().await;
+        town.until("somebody is read", async || made(&town, search).await > before).await;
+        serving.kill();
+    }
+    super::behave(&town).await;
+    let _next = town.open().await;
+    town.at_rest().await;
+    let all = town.deliveries(&Filter::default()).await;
+    let dead: BTreeSet<_> = all
+        .iter()
+        .filter(|delivery| delivery.state == DeliveryState::Dead)
+        .filter_map(|delivery| delivery.employee.clone())
+        .collect();
+    assert!(dead.len() < 2, "{dead:?}");
+    // The log has been looked at: once more.
+    let ids: Vec<_> = all.iter().map(|delivery| delivery.id.clone()).collect();
+    town.store().await.replay(&ids, Lane::Live, town.now()).await.expect("a replay");
     all_is_well(&town).await;
 }
