@@ -79,6 +79,11 @@ impl Worker {
         let probing = hold.is_some();
         let due = self.store.due(&self.name, most).await?;
         if due.persons == 0 {
+            if let (Some(hold), None) = (&hold, due.next) {
+                // Nobody waits any more: whoever comes next will show whether it is over.
+                self.store.release(&hold.scope).await?;
+                tracing::info!(scope = hold.scope, "hold ended: nobody waits to probe with");
+            }
             let until = due.next.map_or(POLL, |next| {
                 Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default()
             });
