@@ -49,6 +49,16 @@ impl Worker {
         })
     }
 
+    /// How long until HiBob shows the change of the newest of those. Counted from its receipt: so
+    /// one read serves everybody whose events came together, however long the target took.
+    fn until_shown(&self, case: &Case) -> Duration {
+        let look = self.settings.second_look;
+        let newest = self.fresh(case).map(|delivery| delivery.received_at).max();
+        newest.map_or(look, |received| {
+            look.saturating_sub(Duration::from_millis(elapsed_ms(received, self.clock.now())))
+        })
+    }
+
     /// Whether a worker before us died with this person or was too slow. A call of its own may still
     /// be under way and take effect after ours: that gets one more look too.
     fn follows_a_loss(&self, case: &Case) -> bool {
@@ -67,18 +77,19 @@ impl Worker {
         } else if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
             End::Done(outcome)
         } else {
-            End::DoneSoFar(self.settings.second_look, outcome)
+            End::DoneSoFar(self.until_shown(case), outcome)
         }
     }
 
     /// Nothing was to be done. An event so fresh that HiBob may not show its change yet gets one
     /// second look.
     pub(super) fn nothing(&self, case: &Case, why: &str) -> End {
-        let look = self.settings.second_look;
-        if self.fresh(case).next().is_some() {
-            End::LookLater(look, format!("{why}; HiBob may show a change late, so one more look"))
-        } else if self.follows_a_loss(case) {
+        if self.follows_a_loss(case) {
+            let look = self.settings.second_look;
             End::LookLater(look, format!("{why}; a worker was lost before, so one more look"))
+        } else if self.fresh(case).next().is_some() {
+            let why = format!("{why}; HiBob may show a change late, so one more look");
+            End::LookLater(self.until_shown(case), why)
         } else {
             End::Done(why.to_owned())
         }
@@ -163,7 +174,7 @@ impl Worker {
     }
 
     /// The time between two looks, also where the second look is switched off.
-    fn look(&self) -> Duration {
+    pub(super) fn look(&self) -> Duration {
         if self.settings.second_look.is_zero() {
             Duration::from_secs(25)
         } else {

@@ -125,8 +125,9 @@ impl Worker {
             }
             End::LookLater(after, why) => {
                 delivery.looks += 1;
-                delivery.due = on_grid(now + *after, *after);
-                (DeliveryState::Waiting, None, why.clone(), format!("again in {after:?}: {why}"))
+                delivery.due = on_grid(now + *after, self.look());
+                let told = format!("again in {:.1} s: {why}", after.as_secs_f64());
+                (DeliveryState::Waiting, None, why.clone(), told)
             }
             End::LookForAgain(after) => {
                 delivery.due = on_grid(now + *after, *after);

@@ -22,7 +22,7 @@ use crate::store::StoreError;
 /// So many calls are under way at most.
 const CALLS: usize = 2;
 /// So many arrivals go in one call at most; Redis does nothing else meanwhile.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 /// A call is not made longer when it has so many bytes.
 const BYTES: usize = 256 * 1024;
 
