@@ -28,8 +28,13 @@ impl Comparison {
     }
 }
 
-/// Compares HR's records with the LMS's accounts.
-pub fn compare(people: &[Value], accounts: &[Value], rules: &Rules) -> Comparison {
+/// Compares HR's records with the LMS's accounts, as the rules see them at this moment.
+pub fn compare(
+    people: &[Value],
+    accounts: &[Value],
+    rules: &Rules,
+    now: jiff::Timestamp,
+) -> Comparison {
     let accounts: Vec<(Account, &Value)> =
         accounts.iter().filter_map(|shown| Some((account(shown)?, shown))).collect();
     let by_employee: HashMap<&str, &Account> = accounts
@@ -47,8 +52,9 @@ pub fn compare(people: &[Value], accounts: &[Value], rules: &Rules) -> Compariso
     };
     for record in people {
         let record = Record(record.clone());
-        let differences = match rules.decide(&record) {
-            Decision::OutOfScope { .. } => continue,
+        let differences = match rules.decide(&record, now).decision {
+            Decision::OutOfScope { .. } | Decision::AsItIs { .. } => continue,
+            Decision::Refused { reason, .. } => vec![reason],
             Decision::Unknown { rule, .. } => vec![format!("{rule} cannot be judged")],
             Decision::Wanted { desired, .. } => judge(&desired, &by_employee),
         };

@@ -103,10 +103,10 @@ pub fn sources(
     settings: &Settings,
     store: &Arc<dyn Store>,
 ) -> Result<Vec<(SourceName, HiBob)>, BuildError> {
-    let reads = compile(&settings.rules).map_err(BuildError::Rules)?.reads();
     let client = |(name, source): (&String, &HiBobSettings)| {
         let name = SourceName::new(name.clone());
-        let client = hibob(&name, source, reads.clone(), store)?;
+        let reads = compile(&source.rules).map_err(BuildError::Rules)?.reads();
+        let client = hibob(&name, source, reads, store)?;
         Ok((name, client))
     };
     settings.sources.iter().map(client).collect()

@@ -102,7 +102,7 @@ impl Instep {
         let mut workers = Vec::new();
         for (name, source) in &settings.sources {
             let name = SourceName::new(name.clone());
-            let rules = compile(&settings.rules).map_err(BuildError::Rules)?;
+            let rules = compile(&source.rules).map_err(BuildError::Rules)?;
             workers.push(Arc::new(Worker {
                 source: hibob(&name, source, rules.reads(), &store)?,
                 far_end: FarEnd::new(Scope::Source(name.clone())),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::connect::{compile, hibob, learning360};
 use super::{BuildError, policy};
-use crate::clock::Deadline;
-use crate::config::{RuleSettings, Settings};
+use crate::clock::{Clock, Deadline};
+use crate::config::{HiBobSettings, RuleSettings, Settings};
 use crate::model::{
     Account, Answer, Candidate, Desired, EmployeeId, Lane, Link, Person, Probe, Record, SourceName,
 };
@@ -54,6 +54,7 @@ pub struct Previewer {
     policy: Policy,
     store: Arc<dyn Store>,
     deadline: Deadline,
+    now: jiff::Timestamp,
 }
 
 /// Everything that led to one person's plan.
@@ -110,6 +111,8 @@ impl From<Decision> for Verdict {
         match decision {
             Decision::OutOfScope { filter, deactivate } => Self::OutOfScope { filter, deactivate },
             Decision::Unknown { rule, missing } => Self::Unknown { rule, missing },
+            Decision::AsItIs { why } => Self::LeftAlone(why),
+            Decision::Refused { reason, .. } => Self::LeftAlone(reason),
             Decision::Wanted { desired, remarks } => {
                 Self::Planned { desired, remarks, plan: Plan::default() }
             }
@@ -123,19 +126,19 @@ impl Previewer {
     /// # Errors
     /// When the rules do not compile or a client cannot be made.
     pub fn all(settings: &Settings, store: &Arc<dyn Store>) -> Result<Vec<Self>, BuildError> {
-        Self::with_rules(settings, &settings.rules, store)
+        Self::with_rules(settings, None, store)
     }
 
     /// A previewer for each source, by other rules than the configuration's.
     pub(super) fn with_rules(
         settings: &Settings,
-        rules: &RuleSettings,
+        rules: Option<&RuleSettings>,
         store: &Arc<dyn Store>,
     ) -> Result<Vec<Self>, BuildError> {
         let target = Arc::new(learning360(&settings.target, store)?);
-        let previewer = |(name, source): (&String, &_)| {
+        let previewer = |(name, source): (&String, &HiBobSettings)| {
             let name = SourceName::new(name.clone());
-            let rules = compile(rules).map_err(BuildError::Rules)?;
+            let rules = compile(rules.unwrap_or(&source.rules)).map_err(BuildError::Rules)?;
             let display = vec!["root.displayName".to_owned()];
             Ok(Self {
                 source: hibob(&name, source, rules.reads(), store)?,
@@ -145,6 +148,7 @@ impl Previewer {
                 policy: policy(&settings.target),
                 store: store.clone(),
                 deadline: Deadline::after(TIME),
+                now: Clock::system().now(),
                 name,
             })
         };
@@ -222,7 +226,7 @@ impl Previewer {
             let link = self.store.link(&person).await?;
             let (record, mut verdict) = match answers.remove(id) {
                 Some(Answer::Present(record)) => {
-                    let verdict = match self.rules.decide(&record).into() {
+                    let verdict = match self.rules.decide(&record, self.now).decision.into() {
                         Verdict::OutOfScope { deactivate: true, .. } if is_known(link.as_ref()) => {
                             let desired = planning::departed(link.as_ref(), id);
                             Verdict::Planned { desired, remarks: Vec::new(), plan: Plan::default() }

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::compile;
 use super::preview::{PreviewError, Previewer};
-use crate::config::{Expression, OutOfScope, RuleSettings, Settings};
+use crate::clock::Clock;
+use crate::config::{Expression, RuleSettings, Settings};
 use crate::model::{Field, Person, Record};
 use crate::provisioning::rules::{Decision, Explained, Rules};
 use crate::store::Store;
@@ -25,17 +26,13 @@ pub async fn try_expression(
 ) -> Result<Vec<(Person, Explained)>, PreviewError> {
     let expression =
         |key: &str, text: &str| Expression { key: key.to_owned(), text: text.to_owned(), at: 0 };
-    let rules = RuleSettings {
-        in_scope: expression("expression", text),
-        filters: Vec::new(),
-        out_of_scope: OutOfScope::Leave,
-        active: expression("active", "true"),
-        only_on_create: Vec::new(),
-        only_if_empty: Vec::new(),
-        fields: BTreeMap::from([("external_id".to_owned(), expression("external_id", "root.id"))]),
-    };
+    let rules = RuleSettings::of(
+        expression("expression", text),
+        expression("active", "true"),
+        expression("external_id", "root.id"),
+    );
     let mut tried = Vec::new();
-    for previewer in Previewer::with_rules(settings, &rules, store)? {
+    for previewer in Previewer::with_rules(settings, Some(&rules), store)? {
         let ids = previewer.who(key).await?;
         for (person, record) in previewer.records(&ids).await? {
             tried.extend(
@@ -107,7 +104,7 @@ fn run(rules: &Rules, example: Example) -> Outcome {
         }
     };
     let in_scope = expect.in_scope.map(|it| it.to_string());
-    match rules.decide(&record) {
+    match rules.decide(&record, Clock::system().now()).decision {
         Decision::OutOfScope { filter, .. } => {
             compare("in_scope", in_scope, "false");
             compare("out_of_scope_by", expect.out_of_scope_by, &filter);
@@ -116,6 +113,8 @@ fn run(rules: &Rules, example: Example) -> Outcome {
                 compare(&field, Some(format!("{value:?}")), "nothing: out of scope");
             }
         }
+        Decision::AsItIs { why } => compare("in_scope", in_scope, &why),
+        Decision::Refused { reason, .. } => compare("in_scope", in_scope, &reason),
         Decision::Unknown { rule, .. } => {
             compare(&rule, Some("a result".to_owned()), "none");
         }

@@ -102,6 +102,7 @@ fn show(preview: &Preview, rules: &[Explained], history: &[Delivery]) {
             FoundBy::ExternalId => "the employee id in the LMS",
             FoundBy::Email => "the mail",
             FoundBy::Username => "the user name",
+            FoundBy::Name => "the name",
         };
         let status = format!("{:?}", candidate.account.status).to_lowercase();
         anstream::println!("  found {} by {by}: {status}", candidate.account.id);

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, RuleSettings};
 use crate::model::SourceName;
 use crate::store::Store;
 
@@ -176,22 +176,26 @@ fn load(path: &Path) -> Option<Loaded> {
 
 /// Compiles the rules; each mistake is shown at its place in the file.
 fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
-    let rules = &loaded.settings.rules;
-    let Err(problems) = app::compile(rules) else { return Vec::new() };
-    let place = |RuleProblem { key, range, message }: RuleProblem| {
-        let mut expressions = [&rules.in_scope, &rules.active]
-            .into_iter()
-            .chain(&rules.filters)
-            .chain(rules.fields.values());
-        match expressions.find(|expression| expression.key == key) {
-            Some(expression) => {
-                let range = range.unwrap_or(0..expression.text.len());
-                expression.problem(&loaded.text, range, message)
-            }
-            None => config::Problem { key, span: None, message },
+    let place = |rules: &RuleSettings, RuleProblem { key, range, message }: RuleProblem| match rules
+        .expressions()
+        .find(|expression| expression.key == key)
+    {
+        Some(expression) => {
+            let range = range.unwrap_or(0..expression.text.len());
+            expression.problem(&rules.origin.text, range, message)
         }
+        None => config::Problem { key, span: None, message },
     };
-    problems.into_iter().map(place).collect()
+    let mut problems: Vec<config::Problem> = Vec::new();
+    for source in loaded.settings.sources.values() {
+        let found = app::compile(&source.rules).err().unwrap_or_default();
+        for problem in found.into_iter().map(|problem| place(&source.rules, problem)) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
 }
 
 async fn check(path: &Path, args: &CheckArgs) -> anyhow::Result<ExitCode> {

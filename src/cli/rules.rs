@@ -101,8 +101,12 @@ fn test(config: &Path, settings: &Settings, file: Option<PathBuf>) -> anyhow::Re
     let file = file.unwrap_or_else(|| config.with_extension("tests.toml"));
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("{} cannot be read", file.display()))?;
-    let outcomes = app::run_examples(&settings.rules, &text)
-        .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+    let mut outcomes = Vec::new();
+    for source in settings.sources.values() {
+        let these = app::run_examples(&source.rules, &text)
+            .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+        outcomes.extend(these);
+    }
     let failed = outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count();
     for outcome in &outcomes {
         let (style, word) =

@@ -10,7 +10,7 @@ use super::address::{Base, base_url};
 use super::nearest::nearest;
 use super::secret::{Literal, Slot, Vault};
 use super::table::{Table, kind, printable};
-use super::{HiBobSettings, Learning360Settings};
+use super::{HiBobSettings, Learning360Settings, RuleSettings};
 
 /// Whether this is 1 to 32 of a-z 0-9 and `more`.
 pub(super) fn is_name(text: &str, more: &str) -> bool {
@@ -23,7 +23,11 @@ pub fn is_source_name(text: &str) -> bool {
     is_name(text, "-")
 }
 
-pub(super) fn sources(root: &Table<'_>, vault: Vault<'_>) -> BTreeMap<String, HiBobSettings> {
+pub(super) fn sources(
+    root: &Table<'_>,
+    vault: Vault<'_>,
+    rules: Option<&RuleSettings>,
+) -> BTreeMap<String, HiBobSettings> {
     let none = "there is no source: a table [source.NAME] says where employees come from";
     if root.get("source").is_none() {
         root.missing(&["source"], "source", none);
@@ -47,7 +51,7 @@ pub(super) fn sources(root: &Table<'_>, vault: Vault<'_>) -> BTreeMap<String, Hi
             root.notes.wrong(&key, Some(span), message);
         }
         let table = Table::new(root.notes, key, Some(value.span()), Some(given), example);
-        if let Some(settings) = hibob(table, name, vault) {
+        if let Some(settings) = hibob(table, name, vault, rules) {
             sources.insert(name.to_owned(), settings);
         }
     }
@@ -85,7 +89,12 @@ pub(super) fn variable(source: &str, what: &str) -> String {
     format!("{}_{what}", source.to_uppercase().replace('-', "_"))
 }
 
-fn hibob(table: Table<'_>, name: &str, vault: Vault<'_>) -> Option<HiBobSettings> {
+fn hibob(
+    table: Table<'_>,
+    name: &str,
+    vault: Vault<'_>,
+    rules: Option<&RuleSettings>,
+) -> Option<HiBobSettings> {
     const USER: &str = "Bob shows it under System settings > Integrations > Service users";
     const SECRETS: &str = "Bob shows it under System settings > Integrations > Webhooks";
     if !is_type(&table, "hibob", &["flat_file", "scim"]) {
@@ -147,6 +156,7 @@ fn hibob(table: Table<'_>, name: &str, vault: Vault<'_>) -> Option<HiBobSettings
         searches_per_minute,
         people_per_search,
         timeout,
+        rules: rules?.clone(),
     })
 }
 
@@ -189,6 +199,7 @@ pub(super) fn target(table: Table<'_>, vault: Vault<'_>) -> Option<Learning360Se
         activate: table.flag("activate"),
         send_invitation: table.flag("send_invitation"),
         protected: table.texts("protected"),
+        protect_admins: true,
         writes_per_second,
         reads_per_second,
         timeout: table.seconds("timeout_seconds", 1..=300),

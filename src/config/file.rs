@@ -15,9 +15,10 @@ use super::nearest::nearest;
 use super::secret::{Literal, Slot, Vault};
 use super::table::{Table, printable};
 use super::{
-    Expression, HiBobSettings, Learning360Settings, OutOfScope, RuleSettings, ServerSettings,
-    StoreSettings, WorkerSettings,
+    Expression, FieldRule, HiBobSettings, Learning360Settings, Origin, OutOfScope, RuleSettings,
+    ServerSettings, StoreSettings, WorkerSettings,
 };
+use crate::model::{Field, OnBad, Strength};
 
 /// Calls to the target that one attempt can need, one after the other: find by link, by mail, by
 /// name, create, activate, change.
@@ -33,7 +34,6 @@ pub(super) struct Parts {
     pub worker: WorkerSettings,
     pub sources: BTreeMap<String, HiBobSettings>,
     pub target: Option<Learning360Settings>,
-    pub rules: Option<RuleSettings>,
 }
 
 /// Reads the whole file. It is right only if nothing was noted in `root.notes`.
@@ -42,17 +42,17 @@ pub(super) fn read(root: Table<'_>, text: &str, vault: Vault<'_>) -> Parts {
     let store = store(root.table("store"), vault);
     let worker_table = root.table("worker");
     let worker = worker(&worker_table);
-    let sources = sources(&root, vault);
-    if root.get("target").is_none() {
-        root.missing(&["target"], "target", "the table [target] is missing: where accounts live");
-    }
-    let target = target(root.table("target"), vault);
     if root.get("rules").is_none() {
         let message =
             "the table [rules] is missing: who is in scope, who is active, and [rules.fields]";
         root.missing(&["rules"], "rules", message);
     }
     let rules = rules(root.table("rules"), text);
+    let sources = sources(&root, vault, rules.as_ref());
+    if root.get("target").is_none() {
+        root.missing(&["target"], "target", "the table [target] is missing: where accounts live");
+    }
+    let target = target(root.table("target"), vault);
     if let (Some(source), Some(target)) = (sources.values().map(|s| s.timeout).max(), &target) {
         let calls = target.timeout * TARGET_CALLS;
         if worker.lease <= source + calls {
@@ -71,7 +71,7 @@ pub(super) fn read(root: Table<'_>, text: &str, vault: Vault<'_>) -> Parts {
     }
     worker_table.finish();
     root.finish();
-    Parts { server, store, worker, sources, target, rules }
+    Parts { server, store, worker, sources, target }
 }
 
 fn server(table: Table<'_>) -> ServerSettings {
@@ -150,8 +150,17 @@ fn worker(table: &Table<'_>) -> WorkerSettings {
     settings
 }
 
-const FIELDS: [&str; 8] =
-    ["email", "username", "first_name", "last_name", "job", "lang", "organization", "phone"];
+const FIELDS: [&str; 9] = [
+    "email",
+    "username",
+    "first_name",
+    "last_name",
+    "job",
+    "lang",
+    "organization",
+    "phone",
+    "deactivate_at",
+];
 
 fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
     let in_scope = expression(
@@ -190,7 +199,18 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
     for name in FIELDS {
         if list.get(name).is_some() {
             let what = "an expression; leave the key out when nothing shall be written";
-            fields.extend(expression(&list, text, name, what).map(|it| (name.to_owned(), it)));
+            let write = match () {
+                () if only_on_create.iter().any(|it| it == name) => Strength::OnCreate,
+                () if only_if_empty.iter().any(|it| it == name) => Strength::IfEmpty,
+                () => Strength::Always,
+            };
+            let field = Field::ALL.into_iter().find(|field| field.word() == name);
+            let rule = expression(&list, text, name, what).map(|value| FieldRule {
+                value,
+                write,
+                on_bad: OnBad::Refuse,
+            });
+            fields.extend(field.zip(rule));
         }
     }
     if list.get("email").is_none() && list.get("username").is_none() {
@@ -205,19 +225,11 @@ fn rules(table: Table<'_>, text: &str) -> Option<RuleSettings> {
             at: list.span("external_id").map_or(0, |span| span.start),
         }),
     };
-    fields.extend(external_id.map(|it| ("external_id".to_owned(), it)));
     list.finish();
     table.finish();
-    let (in_scope, active) = (in_scope?, active?);
-    Some(RuleSettings {
-        in_scope,
-        filters,
-        out_of_scope,
-        active,
-        only_on_create,
-        only_if_empty,
-        fields,
-    })
+    let origin = Origin { path: std::path::PathBuf::new(), text: text.to_owned() };
+    let rules = RuleSettings::of(in_scope?, active?, external_id?);
+    Some(RuleSettings { origin, filters, out_of_scope, fields, ..rules })
 }
 
 /// A list of names of fields.

@@ -1,13 +1,14 @@
 //! The typed configuration: one TOML file whose commented example is itself the defaults.
 //!
 //! [`load`] reads and checks it and names every problem at once, with file, line and key; [`show()`]
-//! shows them to a person. Knows no other part of the crate.
+//! shows them to a person. Knows the nouns, and no other part of the crate.
 
 mod address;
 mod ends;
 mod file;
 mod nearest;
 mod problem;
+mod rules;
 mod secret;
 mod show;
 mod table;
@@ -26,6 +27,10 @@ use toml::de::DeTable;
 pub use ends::is_source_name;
 pub use nearest::nearest;
 pub use problem::{Expression, Finding, Problem};
+pub use rules::{
+    FieldRule, GroupRule, Joiner, Leaver, LookupTable, MatchBy, MatchOutcome, MatchRule, OnMiss,
+    Origin, OutOfScope, RuleSettings,
+};
 pub use show::{show, show_warnings};
 
 /// The commented example: every key, and the defaults.
@@ -129,7 +134,7 @@ pub fn parse(
     let folder = path.parent().unwrap_or(Path::new(""));
     let parts = file::read(root, text, secret::Vault { env, folder, notes: &notes });
     let (problems, warnings) = (notes.problems.take(), notes.warnings.take());
-    let (true, Some(target), Some(rules)) = (problems.is_empty(), parts.target, parts.rules) else {
+    let (true, Some(target)) = (problems.is_empty(), parts.target) else {
         return Err(failed(problems));
     };
     let settings = Settings {
@@ -139,7 +144,6 @@ pub fn parse(
         worker: parts.worker,
         sources: parts.sources,
         target,
-        rules,
     };
     Ok(Loaded { settings, text: text.to_owned(), warnings })
 }
@@ -171,8 +175,6 @@ pub struct Settings {
     pub sources: BTreeMap<String, HiBobSettings>,
     /// `[target]`
     pub target: Learning360Settings,
-    /// `[rules]`
-    pub rules: RuleSettings,
 }
 
 /// `[server]`: what comes in by HTTP.
@@ -239,6 +241,9 @@ pub struct HiBobSettings {
     pub people_per_search: usize,
     /// `timeout_seconds`, of one call.
     pub timeout: Duration,
+    /// The rules for this source's people: a file of their own (`rules = "bob.rules.toml"`), or else
+    /// `[rules]`.
+    pub rules: RuleSettings,
 }
 
 /// `[target]` with `type = "360learning"`.
@@ -258,38 +263,12 @@ pub struct Learning360Settings {
     pub send_invitation: bool,
     /// `protected`: mails or ids of accounts that are never changed.
     pub protected: Vec<String>,
+    /// `protect_admins`: nor are accounts that have the role `admin` in some group.
+    pub protect_admins: bool,
     /// `writes_per_second`
     pub writes_per_second: u32,
     /// `reads_per_second`
     pub reads_per_second: u32,
     /// `timeout_seconds`, of one call.
     pub timeout: Duration,
-}
-
-/// What becomes of the account of someone who leaves the scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutOfScope {
-    /// It stays as it is.
-    Leave,
-    /// It is deactivated, if Instep knows it to be theirs.
-    Deactivate,
-}
-
-/// `[rules]`: expressions over the employee record.
-#[derive(Clone, Debug)]
-pub struct RuleSettings {
-    /// `in_scope`
-    pub in_scope: Expression,
-    /// `[rules.filters]`: all must hold too, so that a verdict can name the one that said no.
-    pub filters: Vec<Expression>,
-    /// `out_of_scope`: what becomes of the account of someone who leaves the scope.
-    pub out_of_scope: OutOfScope,
-    /// `active`
-    pub active: Expression,
-    /// `only_on_create`: fields that are written when the account is made, and never again.
-    pub only_on_create: Vec<String>,
-    /// `only_if_empty`: fields that are written only where the account has nothing.
-    pub only_if_empty: Vec<String>,
-    /// `[rules.fields]`, by the field's name: `first_name`. `external_id` is among them.
-    pub fields: BTreeMap<String, Expression>,
 }

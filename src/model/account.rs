@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, GroupId};
+use super::{AccountId, CustomFieldId, EmployeeId, GroupId};
 
 /// A standard field of an account that rules can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,11 +26,14 @@ pub enum Field {
     Organization,
     /// Telephone.
     Phone,
+    /// When the target deactivates the account by itself: a moment in UTC, as in
+    /// `2026-12-31T22:59:59Z`. It must lie in the future.
+    DeactivateAt,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Email,
         Self::Username,
         Self::FirstName,
@@ -39,6 +42,7 @@ impl Field {
         Self::Lang,
         Self::Organization,
         Self::Phone,
+        Self::DeactivateAt,
     ];
 
     /// The name used in rules and shown to people: `first_name`.
@@ -52,6 +56,7 @@ impl Field {
             Self::Lang => "lang",
             Self::Organization => "organization",
             Self::Phone => "phone",
+            Self::DeactivateAt => "deactivate_at",
         }
     }
 }
@@ -102,6 +107,66 @@ pub struct Desired {
     pub strengths: BTreeMap<Field, Strength>,
     /// The id under which the target shall know the person.
     pub external_id: String,
+    /// Custom fields, by their names in the target; one that is not here is left alone.
+    pub custom: BTreeMap<String, CustomWish>,
+    /// Groups to be in. Only a membership that a rule gave is ever taken away.
+    pub groups: Vec<Membership>,
+    /// The manager: `None` when no rule says, `Some(None)` when there shall be none of ours.
+    pub manager: Option<Option<ManagerKey>>,
+    /// A user name that is taken gets a number: `j.smith2`.
+    pub number_username: bool,
+}
+
+/// What a custom field shall hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomWish {
+    /// The value; `None` clears.
+    pub value: Option<String>,
+    /// When it is written.
+    pub strength: Strength,
+    /// What becomes of the person when the target cannot hold the value.
+    pub on_bad: OnBad,
+}
+
+/// What follows from a value that cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBad {
+    /// Nothing is applied to the person until a human has acted: a dead letter.
+    #[default]
+    Refuse,
+    /// The field is left alone, everything else is applied.
+    Skip,
+}
+
+/// A group that a rule gives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// The names from below the root to the group, or its id alone.
+    pub path: Vec<String>,
+    /// The role in it.
+    pub role: Role,
+    /// Whether the group is made when it is missing.
+    pub create: bool,
+}
+
+/// How a rule names a manager.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ManagerKey {
+    /// By the id in the same source.
+    Employee(EmployeeId),
+    /// By mail.
+    Email(String),
+}
+
+impl std::fmt::Display for ManagerKey {
+    /// The form under which those who wait for a manager are found: `employee:17`,
+    /// `email:ann@example.test` in lower case.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Employee(id) => write!(f, "employee:{id}"),
+            Self::Email(mail) => write!(f, "email:{}", mail.to_lowercase()),
+        }
+    }
 }
 
 impl Desired {
@@ -144,6 +209,37 @@ pub enum Change {
     Update(BTreeMap<Field, Option<String>>),
     /// Record the source's id for this account in the target.
     ClaimExternalId(String),
+    /// Make a group that is missing: the last name of the path, below the rest of it, which exists.
+    /// Not idempotent: made by one process at a time, after a look.
+    MakeGroup {
+        /// The names from below the root.
+        path: Vec<String>,
+    },
+    /// Give a role in a group.
+    Join {
+        /// The group's id; `None` when an earlier step of the same plan makes it.
+        group: Option<GroupId>,
+        /// The names from below the root, for people and for a group that was just made.
+        path: Vec<String>,
+        /// The role.
+        role: Role,
+    },
+    /// Take a role in a group away that a rule gave.
+    Leave {
+        /// The group.
+        group: GroupId,
+        /// The role.
+        role: Role,
+    },
+    /// Set or (`None`) clear custom fields; others stay as they are.
+    SetCustom(BTreeMap<CustomFieldId, Option<String>>),
+    /// Change the manager: add the one, then take away the other, which a rule gave.
+    SetManager {
+        /// Whom to add.
+        add: Option<AccountId>,
+        /// Whom to take away.
+        remove: Option<AccountId>,
+    },
     /// Give back what a deactivation took away; what the target refuses is reported, not fatal.
     PutBack(Kept),
     /// Deactivate. What that takes away is to be written down before.
@@ -157,6 +253,8 @@ pub struct Done {
     pub account: Option<Account>,
     /// After a create: whether a deleted account was brought back instead.
     pub restored: bool,
+    /// After making or joining a group: its id.
+    pub group: Option<GroupId>,
     /// What went less than perfectly, in sentences: a group that no longer exists.
     pub remarks: Vec<String>,
 }
@@ -172,6 +270,8 @@ pub struct Probe {
     pub email: Option<String>,
     /// The user name, as the rules want it.
     pub username: Option<String>,
+    /// First and last name, when a matching rule asks for them.
+    pub name: Option<(String, String)>,
 }
 
 /// By what an account was found, surest first.
@@ -185,6 +285,8 @@ pub enum FoundBy {
     Email,
     /// It has the user name.
     Username,
+    /// It has the first and last name.
+    Name,
 }
 
 /// An account that could be the person's.

@@ -114,6 +114,9 @@ pub struct Attempt {
     pub took_ms: u64,
     /// Which fields the record had, by name.
     pub read: Vec<String>,
+    /// The version of the rules that decided.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rules: String,
     /// What was decided: `update first_name, job`.
     pub decided: String,
     /// What was done, call by call.

@@ -48,6 +48,10 @@ text_id! {
     GroupId
 }
 text_id! {
+    /// A custom field's id in the target.
+    CustomFieldId
+}
+text_id! {
     /// Names an event: the SHA-256 of the source's name and the raw body, in hexadecimal. The same
     /// bytes from the same source are the same event.
     EventId

@@ -1,6 +1,7 @@
 //! The nouns of the trade: plain data that every part understands. No I/O, no async, no clock.
 
 pub mod account;
+pub mod catalogue;
 pub mod delivery;
 pub mod employee;
 pub mod event;
@@ -8,11 +9,14 @@ pub mod ids;
 pub mod link;
 
 pub use account::{
-    Account, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Kept, Probe, Role,
-    Strength,
+    Account, AccountStatus, Candidate, Change, CustomWish, Desired, Done, Field, FoundBy, Kept,
+    ManagerKey, Membership, OnBad, Probe, Role, Strength,
 };
+pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
 pub use employee::{Answer, Record, Seen};
 pub use event::{Arrival, Event, Fate};
-pub use ids::{AccountId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName};
-pub use link::{Intent, Link};
+pub use ids::{
+    AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
+};
+pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};

@@ -48,6 +48,7 @@ mod tests {
             fields: [(Field::Job, job.map(str::to_owned)), (Field::Email, None)].into(),
             strengths: std::collections::BTreeMap::new(),
             external_id: "1".into(),
+            ..Desired::default()
         };
         let (active, deleted) = (account(AccountStatus::Active), account(AccountStatus::Deleted));
         assert_eq!(drift(&desired(true, None), Some(&active)), [""; 0]);

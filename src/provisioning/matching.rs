@@ -58,6 +58,7 @@ pub fn probe(desired: &Desired, link: Option<&Link>, gone: bool) -> Probe {
         external_id: Some(desired.external_id.clone()),
         email: email.or_else(|| field(Field::Email)),
         username: username.or_else(|| field(Field::Username)),
+        name: None,
     }
 }
 

@@ -197,6 +197,11 @@ pub fn words(step: &Change, account: Option<&AccountId>) -> String {
         }
         Change::ClaimExternalId(_) => "record the employee id".to_owned(),
         Change::PutBack(_) => "put back groups, managers and custom fields".to_owned(),
+        Change::MakeGroup { path } => format!("create group {}", path.join("/")),
+        Change::Join { path, role, .. } => format!("add to {} as {role}", path.join("/")),
+        Change::Leave { group, role } => format!("remove from group {group} as {role}"),
+        Change::SetCustom(_) => "custom fields".to_owned(),
+        Change::SetManager { .. } => "manager".to_owned(),
         Change::Deactivate => "deactivate".to_owned(),
     }
 }
@@ -216,6 +221,7 @@ mod tests {
             fields: fields.iter().map(|(f, v)| (*f, v.map(str::to_owned))).collect(),
             strengths: BTreeMap::new(),
             external_id: "17".into(),
+            ..Desired::default()
         }
     }
 

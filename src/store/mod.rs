@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Deadline;
 use crate::model::{
-    AccountId, Arrival, Delivery, DeliveryId, DeliveryState, Event, EventId, Lane, Link, Person,
-    SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, Event, EventId, Lane, Link,
+    Person, SourceName,
 };
 
 /// Why the store did not do it; a variant is something the caller does.
@@ -71,6 +71,8 @@ pub struct Lease {
     pub deliveries: Vec<Delivery>,
     /// What is known of the person's account.
     pub link: Option<Link>,
+    /// What a human decided about the person's account.
+    pub choice: Option<Choice>,
 }
 
 impl Lease {
@@ -177,6 +179,16 @@ pub struct Depth {
     pub oldest: Option<Timestamp>,
 }
 
+/// Some of a source's links.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Links {
+    /// Whose, and the link. While links are written, one can come twice; one that stood there all
+    /// the time is never left out.
+    pub links: Vec<(Person, Link)>,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
 /// Until when things are kept. Waiting deliveries and dead letters are never trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -241,6 +253,78 @@ pub trait Store: Send + Sync + 'static {
 
     /// What is known of a person's account.
     async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError>;
+
+    /// A part of all links of a source, `most` or somewhat more; `from` is where the part before
+    /// ended.
+    async fn links(
+        &self,
+        source: &SourceName,
+        from: Option<&str>,
+        most: usize,
+    ) -> Result<Links, StoreError> {
+        let _ = (source, from, most);
+        Ok(Links::default())
+    }
+
+    /// Persons of this source whose link awaits this manager, `most` at most.
+    async fn awaiting(
+        &self,
+        source: &SourceName,
+        manager: &str,
+        most: usize,
+    ) -> Result<Vec<Person>, StoreError> {
+        let _ = (source, manager, most);
+        Ok(Vec::new())
+    }
+
+    /// Persons whose link has an appointment at or before `until`, the earliest first, `most` at
+    /// most; with its time.
+    async fn appointments(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        let _ = (until, most);
+        Ok(Vec::new())
+    }
+
+    /// Notes what a human decided about somebody's account; `None` takes it back. The next lease of
+    /// the person shows it.
+    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
+        let _ = (person, choice);
+        Ok(())
+    }
+
+    /// What a human decided about somebody's account.
+    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {
+        let _ = person;
+        Ok(None)
+    }
+
+    /// Takes somebody's link away, so that the account is free for another; says whether that was
+    /// possible: not while the person is under lease.
+    async fn unlink(&self, person: &Person) -> Result<bool, StoreError> {
+        let _ = person;
+        Ok(false)
+    }
+
+    /// A small text that all processes share, by its name.
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Writes (`Some`) or removes (`None`) a note, if it still is what it was thought to be; says
+    /// whether it was.
+    async fn put_note(
+        &self,
+        name: &str,
+        before: Option<&str>,
+        now: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let _ = (name, before, now);
+        Ok(false)
+    }
 
     /// Whose account this is.
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError>;

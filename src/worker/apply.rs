@@ -295,6 +295,11 @@ impl Worker {
             }
             Change::ClaimExternalId(id) => link.external_id = Some(id.clone()),
             Change::PutBack(_) => link.kept = None,
+            Change::MakeGroup { .. }
+            | Change::Join { .. }
+            | Change::Leave { .. }
+            | Change::SetCustom(_)
+            | Change::SetManager { .. } => {}
             Change::Deactivate => link.status = Some(AccountStatus::Deleted),
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Worker {
             Answer::Present(record) => {
                 let seen = |field: &String| record.see(field) != crate::model::Seen::Missing;
                 read = self.rules.reads().into_iter().filter(seen).collect();
-                match self.rules.decide(record) {
+                match self.rules.decide(record, started).decision {
                     Decision::OutOfScope { deactivate: true, .. } if is_known(&lease) => {
                         let desired =
                             planning::departed(lease.link.as_ref(), &lease.person.employee);
@@ -74,6 +74,8 @@ impl Worker {
                     }
                     Decision::OutOfScope { filter, .. } => Judgement::OutOfScope(filter),
                     Decision::Unknown { rule, missing } => Judgement::Unknown { rule, missing },
+                    Decision::AsItIs { why } => Judgement::OutOfScope(why),
+                    Decision::Refused { reason, .. } => Judgement::OutOfScope(reason),
                     Decision::Wanted { desired, remarks } => {
                         Judgement::Wanted { desired, remarks, gone: false }
                     }

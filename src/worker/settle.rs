@@ -100,6 +100,7 @@ impl Worker {
                 at: case.started,
                 took_ms: elapsed_ms(case.started, now),
                 read: case.read.clone(),
+                rules: self.rules.version().to_owned(),
                 decided: decided.to_owned(),
                 done: done.clone(),
                 outcome: ended.clone(),

@@ -114,7 +114,9 @@ impl Worker {
         let mut answers =
             self.source.employees(std::slice::from_ref(&id), lane, deadline).await.ok()?;
         let Some(Answer::Present(record)) = answers.remove(&id) else { return Some(false) };
-        let Decision::Wanted { desired, .. } = self.rules.decide(&record) else {
+        let Decision::Wanted { desired, .. } =
+            self.rules.decide(&record, self.clock.now()).decision
+        else {
             return Some(false);
         };
         let wants = desired.fields.get(&Field::Email).and_then(Option::as_deref);

@@ -67,7 +67,12 @@ pub fn drain(bench: &mut Bench) -> anyhow::Result<()> {
     let time = worker.until_done(&redis, count, began, PATIENCE)?;
     bench.held(worker.most_memory()?, "drain");
     worker.stop()?;
-    let compared = app::compare(&people, &sandbox.accounts(), &configuration.rules()?);
+    let compared = app::compare(
+        &people,
+        &sandbox.accounts(),
+        &configuration.rules()?,
+        instep::clock::Clock::system().now(),
+    );
     ensure!(compared.in_step(), "{} are out of step", compared.out_of_step.len());
     ensure!(compared.in_scope == count, "only {} in scope", compared.in_scope);
     let writes = sandbox.writes();

@@ -51,7 +51,8 @@ impl Configuration {
         let text = self.table.to_string();
         let loaded = config::parse(Path::new("bench.toml"), &text, &|_| None)
             .map_err(|failed| anyhow::anyhow!("{:?}", failed.problems))?;
-        app::compile(&loaded.settings.rules).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+        let source = loaded.settings.sources.values().next().context("a source")?;
+        app::compile(&source.rules).map_err(|problems| anyhow::anyhow!("{problems:?}"))
     }
 }
 

@@ -150,7 +150,12 @@ fn run(bench: &mut Bench, storm: &Storm) -> anyhow::Result<Cost> {
     let time = program.until_done(&redis, storm.events, began, PATIENCE)?;
     bench.held(program.most_memory()?, storm.name);
     program.stop()?;
-    let compared = app::compare(&sandbox.people(), &sandbox.accounts(), &rules);
+    let compared = app::compare(
+        &sandbox.people(),
+        &sandbox.accounts(),
+        &rules,
+        instep::clock::Clock::system().now(),
+    );
     ensure!(compared.in_step(), "{} are out of step", compared.out_of_step.len());
     let stats = runtime.block_on(control(&sandbox.hibob_url(), "stats", None))?;
     let searches = stats["calls"]["POST /v1/people/search"].as_u64().context("searches")?;

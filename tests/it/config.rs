@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use instep::config::{self, EXAMPLE, Expression, Failed, Loaded};
+use instep::model::Field;
 use secrecy::ExposeSecret;
 
 /// The smallest configuration that is in order.
@@ -102,10 +103,10 @@ fn what_is_in_order_has_the_examples_values_for_everything_else() {
     assert_eq!((lms.writes_per_second, lms.reads_per_second), (10, 50));
     assert_eq!(lms.timeout, Duration::from_secs(20));
 
-    let rules = &settings.rules;
+    let rules = &settings.sources["bob"].rules;
     assert_eq!(rules.in_scope.text, "work.site in ['London', 'Paris']");
-    assert_eq!(rules.fields.keys().collect::<Vec<_>>(), ["email", "external_id"]);
-    assert_eq!(rules.fields["external_id"].text, "root.id");
+    assert_eq!(rules.fields.keys().collect::<Vec<_>>(), [&Field::Email]);
+    assert_eq!(rules.external_id.text, "root.id");
 }
 
 #[test]
@@ -128,9 +129,9 @@ fn the_example_lacks_only_what_must_be_yours() {
         .replace("your-client-id", "an-id")
         .replace("000000000000000000000000", "507f1f77bcf86cd799439011");
     assert!(parse(&ours).unwrap().warnings.is_empty());
-    let mut fields: Vec<String> = parse(&ours).unwrap().settings.rules.fields.into_keys().collect();
-    fields.retain(|name| name != "external_id");
-    let words = ["email", "first_name", "job", "lang", "last_name", "organization", "phone"];
+    let rules = parse(&ours).unwrap().settings.sources["bob"].rules.clone();
+    let fields: Vec<&str> = rules.fields.keys().map(|field| field.word()).collect();
+    let words = ["email", "first_name", "last_name", "job", "lang", "organization", "phone"];
     assert_eq!(fields, words);
 }
 
@@ -441,7 +442,7 @@ fn a_rule_is_pointed_at_whatever_quotes_it_has() {
     ] {
         let text = edited("\"root.email\"", quoted);
         let loaded = parse(&text).unwrap();
-        let email: &Expression = &loaded.settings.rules.fields["email"];
+        let email: &Expression = &loaded.settings.sources["bob"].rules.fields[&Field::Email].value;
         assert_eq!(email.text, "name ~ oops");
         let problem = email.problem(&text, 7..11, "unknown field");
         assert_eq!(&text[problem.span.clone().unwrap()], "oops", "{quoted}");

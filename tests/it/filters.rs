@@ -1,7 +1,7 @@
 //! The filters, through the rules: the README's table is true, and no value does harm.
 
-use instep::config::{Expression, OutOfScope, RuleSettings};
-use instep::model::{Field, Record};
+use instep::config::{Expression, FieldRule, RuleSettings};
+use instep::model::{Field, OnBad, Record, Strength};
 use instep::provisioning::rules::{Decision, RuleProblem, Rules};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,25 +11,27 @@ const README: &str = include_str!("../../README.md");
 fn rules(text: &str) -> Result<Rules, Vec<RuleProblem>> {
     let expression =
         |key: &str, text: &str| Expression { key: key.into(), text: text.into(), at: 0 };
+    let job = FieldRule {
+        value: expression("rules.fields.job", text),
+        write: Strength::Always,
+        on_bad: OnBad::Skip,
+    };
     Rules::compile(&RuleSettings {
-        in_scope: expression("rules.in_scope", "true"),
-        filters: Vec::new(),
-        out_of_scope: OutOfScope::Leave,
-        only_on_create: Vec::new(),
-        only_if_empty: Vec::new(),
-        active: expression("rules.active", "true"),
-        fields: [("external_id", "'1'"), ("job", text)]
-            .map(|(name, text)| {
-                (name.to_owned(), expression(&format!("rules.fields.{name}"), text))
-            })
-            .into(),
+        fields: [(Field::Job, job)].into(),
+        ..RuleSettings::of(
+            expression("rules.in_scope", "true"),
+            expression("rules.active", "true"),
+            expression("rules.fields.external_id", "'1'"),
+        )
     })
 }
 
 /// What a rule gives: a text, nothing (`None`), or the words on why the field was left alone.
 fn decide(rules: &Rules, value: &Value) -> Result<Option<String>, String> {
     let record = Record(json!({ "x": value, "list": ["a", null, " b "] }));
-    let Decision::Wanted { mut desired, mut remarks } = rules.decide(&record) else {
+    let Decision::Wanted { mut desired, mut remarks } =
+        rules.decide(&record, jiff::Timestamp::UNIX_EPOCH).decision
+    else {
         panic!("everybody is in scope")
     };
     match remarks.pop() {

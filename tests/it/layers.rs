@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms it may name.
 const RULES: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &[]),
+    ("config", &["model"]),
     ("clock", &[]),
     ("telemetry", &["config"]),
     ("provisioning", &["config", "model"]),

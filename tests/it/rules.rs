@@ -14,10 +14,8 @@ fn rules() -> RuleSettings {
         .replace("your-client-id", "client")
         .replace("\"000000000000000000000000\"", "\"65f0c1d20000070000000002\"");
     let env = |_: &str| Some("secret".to_owned());
-    config::parse(Path::new("instep.toml"), &text, &env)
-        .expect("the example is in order")
-        .settings
-        .rules
+    let loaded = config::parse(Path::new("instep.toml"), &text, &env);
+    loaded.expect("the example is in order").settings.sources["bob"].rules.clone()
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn received(delivery: &Delivery, event: Option<&KeptEvent>) -> String {
 }
 
 fn attempt_lines(text: &mut String, attempt: &Attempt) {
-    let Attempt { at, took_ms, read, decided, done, outcome } = attempt;
+    let Attempt { at, took_ms, read, rules: _, decided, done, outcome } = attempt;
     let outcome = plain(outcome);
     let _ = writeln!(text, "  {}  {BOLD}{outcome}{BOLD:#}  {DIM}{took_ms} ms{DIM:#}", time(*at));
     let mut say = |what: &str, said: &str| {

@@ -95,6 +95,7 @@ impl Office {
                 delivery.code = ending.code.map(str::to_owned);
                 delivery.attempts += 1;
                 delivery.remember(Attempt {
+                    rules: String::new(),
                     at: self.now,
                     took_ms: 1234,
                     read: vec!["work.title".to_owned(), "root.email".to_owned()],

@@ -70,7 +70,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let sandbox = Sandbox::start(options, clock.clone()).await.context("the sandbox")?;
     let settings = settings(&sandbox, folder.path(), args.store.as_deref())?;
-    let rules = app::compile(&settings.rules).map_err(|_| anyhow!("the demo's own rules"))?;
+    let rules = settings.sources.values().next().map(|source| app::compile(&source.rules));
+    let rules = rules.context("the demo's source")?.map_err(|_| anyhow!("the demo's own rules"))?;
     let store = app::open_store(&settings.store, Purpose::Serving, &clock)
         .await
         .context("the store: see --store")?;
@@ -78,6 +79,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
     sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
     let instep = Instep::build(settings, store, clock.clone())?;
+    let now = clock.clone();
     let mut view = View::new(std::io::stdout().is_terminal(), clock);
     view.welcome(&sandbox, address, &args);
     let mut told = instep.listen();
@@ -89,7 +91,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     live(&args, &sandbox, &mut view, &mut told, &stop).await;
 
     view.ending();
-    let judge = || compare(&sandbox.people(), &sandbox.accounts(), &rules);
+    let judge = || compare(&sandbox.people(), &sandbox.accounts(), &rules, now.now());
     let deadline = Deadline::after(CATCH_UP);
     while (sandbox.webhooks().waiting > 0 || !judge().in_step()) && !deadline.left().is_zero() {
         catch_up(&mut view, &mut told, LOOK).await;

@@ -34,7 +34,7 @@ fn link() -> Link {
             roles: vec![(GroupId::new("g"), "learner".to_owned()); 3],
             ..Kept::default()
         }),
-        restoring: false,
+        ..Link::default()
     }
 }
 

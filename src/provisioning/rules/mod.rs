@@ -18,8 +18,10 @@ use serde::Serialize;
 use self::compile::compile;
 use self::context::Context;
 use super::{filters, language};
+use jiff::Timestamp;
+
 use crate::config::{Expression, OutOfScope, RuleSettings};
-use crate::model::{Desired, Field, Record, Seen, Strength};
+use crate::model::{Appointment, Desired, Field, Miss, Needs, Record, Seen, Strength};
 
 /// How many steps one evaluation may take.
 const FUEL: u64 = 10_000;
@@ -34,6 +36,7 @@ pub struct Rules {
     external_id: Rule,
     fields: BTreeMap<Field, Rule>,
     strengths: BTreeMap<Field, Strength>,
+    version: String,
 }
 
 struct Rule {
@@ -54,7 +57,18 @@ pub struct RuleProblem {
     pub message: String,
 }
 
-/// What the rules say about one record.
+/// What the rules say about one record at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What is to be.
+    pub decision: Decision,
+    /// When that will change, though nobody changes anything.
+    pub appointment: Option<Appointment>,
+    /// Values that were not in a lookup table.
+    pub misses: Vec<Miss>,
+}
+
+/// What is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The person is not synchronised.
@@ -70,6 +84,18 @@ pub enum Decision {
         rule: String,
         /// Which fields of the record were missing; empty when the rule failed otherwise.
         missing: Vec<String>,
+    },
+    /// The account stays as it is until the appointment: not yet begun, or leaving with grace.
+    AsItIs {
+        /// Which rule says so, and by which date.
+        why: String,
+    },
+    /// A value cannot be used, and nothing is applied until a human has acted.
+    Refused {
+        /// The cause, by which failures are grouped: `unmapped`, `badValue`.
+        code: &'static str,
+        /// Which rule, what is wrong with the value (without the value), and what to do.
+        reason: String,
     },
     /// The account should be like this.
     Wanted {
@@ -139,21 +165,29 @@ impl Rules {
         let filters = std::iter::once(&settings.in_scope).chain(&settings.filters);
         let scope: Vec<Rule> = filters.filter_map(&mut compile).collect();
         let active = compile(&settings.active);
-        let mut external_id = None;
+        let external_id = compile(&settings.external_id);
         let mut fields = BTreeMap::new();
-        for (name, expression) in &settings.fields {
-            let rule = compile(expression);
-            if name == "external_id" {
-                external_id = rule;
-            } else if let Some(field) = Field::ALL.into_iter().find(|field| field.word() == name) {
-                fields.extend(rule.map(|rule| (field, rule)));
-            }
+        for (field, rule) in &settings.fields {
+            fields.extend(compile(&rule.value).map(|rule| (*field, rule)));
         }
         let out_of_scope = settings.out_of_scope;
         match (active, external_id) {
             (Some(active), Some(external_id)) if problems.is_empty() => {
-                let strengths = strengths(settings);
-                Ok(Self { env, scope, out_of_scope, active, external_id, fields, strengths })
+                let written = settings.fields.iter().map(|(field, rule)| (*field, rule.write));
+                let strengths =
+                    written.filter(|(_, strength)| *strength != Strength::Always).collect();
+                let version = settings.version.clone();
+                let decide = Self {
+                    env,
+                    scope,
+                    out_of_scope,
+                    active,
+                    external_id,
+                    fields,
+                    strengths,
+                    version,
+                };
+                Ok(decide)
             }
             _ => Err(problems),
         }
@@ -174,8 +208,22 @@ impl Rules {
         self.scope.iter().chain([&self.active, &self.external_id])
     }
 
-    /// Decides about one record.
-    pub fn decide(&self, record: &Record) -> Decision {
+    /// Names what the rules say, tables included.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What the rules need to know of the target besides accounts.
+    pub fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Decides about one record at this moment.
+    pub fn decide(&self, record: &Record, _now: Timestamp) -> Ruling {
+        Ruling { decision: self.decision(record), appointment: None, misses: Vec::new() }
+    }
+
+    fn decision(&self, record: &Record) -> Decision {
         let context = Value::from_object(Context::new(record));
         let judge = |rule: &Rule| self.result(rule, record, &context);
         let unknown = |rule: &Rule, no: NoResult| Decision::Unknown {
@@ -223,7 +271,8 @@ impl Rules {
             remarks.push(format!("{} left alone: {why}", field.word()));
         }
         let strengths = self.strengths.clone();
-        Decision::Wanted { desired: Desired { active, fields, strengths, external_id }, remarks }
+        let desired = Desired { active, fields, strengths, external_id, ..Desired::default() };
+        Decision::Wanted { desired, remarks }
     }
 
     /// What each rule says of a record, and from which values: for a person who wants to know why.
@@ -273,18 +322,6 @@ impl Rules {
     }
 }
 
-/// The fields that are not written whenever they differ.
-fn strengths(settings: &RuleSettings) -> BTreeMap<Field, Strength> {
-    let fields = |names: &[String], strength: Strength| -> Vec<(Field, Strength)> {
-        let named = |field: &Field| names.iter().any(|name| name == field.word());
-        Field::ALL.into_iter().filter(named).map(|field| (field, strength)).collect()
-    };
-    let mut strengths: BTreeMap<_, _> =
-        fields(&settings.only_on_create, Strength::OnCreate).into_iter().collect();
-    strengths.extend(fields(&settings.only_if_empty, Strength::IfEmpty));
-    strengths
-}
-
 /// A result for a person to see.
 fn shown(value: &Value) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
@@ -317,23 +354,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::FieldRule;
+    use crate::model::OnBad;
 
     fn settings(in_scope: &str, active: &str, fields: &[(&str, &str)]) -> RuleSettings {
         let expression =
             |key: &str, text: &str| Expression { key: key.into(), text: text.into(), at: 0 };
-        let fields = [("external_id", "root.id")].iter().chain(fields);
+        let strengths = [(Field::Lang, Strength::OnCreate), (Field::Phone, Strength::IfEmpty)];
+        let strengths = BTreeMap::from(strengths);
+        let rule = |(name, text): &(&str, &str)| {
+            let field = Field::ALL.into_iter().find(|field| field.word() == *name)?;
+            let value = expression(&format!("rules.fields.{name}"), text);
+            let write = strengths.get(&field).copied().unwrap_or_default();
+            Some((field, FieldRule { value, write, on_bad: OnBad::Refuse }))
+        };
         RuleSettings {
-            in_scope: expression("rules.in_scope", in_scope),
             filters: vec![expression("rules.filters.named", "email != 'nobody@example.test'")],
-            out_of_scope: OutOfScope::Leave,
-            only_on_create: vec!["lang".into()],
-            only_if_empty: vec!["phone".into()],
-            active: expression("rules.active", active),
-            fields: fields
-                .map(|(name, text)| {
-                    ((*name).to_owned(), expression(&format!("rules.fields.{name}"), text))
-                })
-                .collect(),
+            fields: fields.iter().filter_map(rule).collect(),
+            ..RuleSettings::of(
+                expression("rules.in_scope", in_scope),
+                expression("rules.active", active),
+                expression("rules.fields.external_id", "root.id"),
+            )
         }
     }
 
@@ -387,7 +429,7 @@ mod tests {
             ("organization", "work.reportsTo.email"),
             ("first_name", "root.firstName"),
         ]);
-        let Decision::Wanted { desired, remarks } = rules.decide(&nadia()) else { panic!() };
+        let Decision::Wanted { desired, remarks } = rules.decision(&nadia()) else { panic!() };
         assert!(desired.active);
         assert_eq!(desired.external_id, "4000000000000000017");
         let field = |field| desired.fields.get(&field).map(|value| value.as_deref());
@@ -411,19 +453,19 @@ mod tests {
             rule: "rules.active".into(),
             missing: vec!["internal.status".into()],
         };
-        assert_eq!(rules(&[]).decide(&record), unknown);
+        assert_eq!(rules(&[]).decision(&record), unknown);
         let negated = Rules::compile(&settings("true", "not internal.status", &[]))
             .unwrap_or_else(|_| panic!());
-        assert_eq!(negated.decide(&record), unknown, "not even when it is negated");
+        assert_eq!(negated.decision(&record), unknown, "not even when it is negated");
         record.0["internal"] = json!({"status": null});
-        let Decision::Wanted { desired, .. } = rules(&[]).decide(&record) else { panic!() };
+        let Decision::Wanted { desired, .. } = rules(&[]).decision(&record) else { panic!() };
         assert!(!desired.active, "an empty one does");
         record.0["work"]["site"] = json!("Rome");
         let out = |filter: &str| Decision::OutOfScope { filter: filter.into(), deactivate: false };
-        assert_eq!(rules(&[]).decide(&record), out("rules.in_scope"));
+        assert_eq!(rules(&[]).decision(&record), out("rules.in_scope"));
         record.0["work"]["site"] = json!("Paris");
         record.0["email"] = json!("nobody@example.test");
-        assert_eq!(rules(&[]).decide(&record), out("rules.filters.named"));
+        assert_eq!(rules(&[]).decision(&record), out("rules.filters.named"));
     }
 
     #[test]
@@ -453,7 +495,7 @@ mod tests {
             "x".repeat(2000),
         ] {
             if let Ok(rules) = Rules::compile(&settings("true", &hostile, &[])) {
-                let _ = rules.decide(&nadia());
+                let _ = rules.decision(&nadia());
             }
         }
     }

@@ -202,7 +202,9 @@ fn read_lease(
         Ok::<_, StoreError>((deliveries, link.as_deref().map(read_link).transpose()?))
     };
     match records() {
-        Ok((deliveries, link)) => Ok(Some(Lease { person, token, deadline, deliveries, link })),
+        Ok((deliveries, link)) => {
+            Ok(Some(Lease { person, token, deadline, deliveries, link, choice: None }))
+        }
         Err(error) => {
             tracing::error!(%person, %error, "this person's records are left for another program");
             Ok(None)

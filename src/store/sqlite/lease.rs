@@ -96,7 +96,7 @@ impl Request {
         let until = self.until.as_millisecond();
         db.prepare_cached(sql)?.execute((source, employee, &token, until, held))?;
         let (person, deadline) = (person.clone(), self.deadline);
-        Ok(Some(Lease { person, token, deadline, deliveries, link }))
+        Ok(Some(Lease { person, token, deadline, deliveries, link, choice: None }))
     }
 
     /// Takes the due deliveries of one lane, the longest due first, as far as there is room.

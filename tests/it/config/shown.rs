@@ -305,7 +305,7 @@ fn check_names_what_is_wrong_for_people_and_for_programs() {
     };
     assert_eq!(json(&|_| Vec::new())["problems"], serde_json::json!([]));
     let report = json(&|loaded| {
-        let rule = &loaded.settings.rules.active;
+        let rule = &loaded.settings.sources["bob"].rules.active;
         vec![rule.problem(&loaded.text, 0..8, "unknown field")]
     });
     let problem = serde_json::json!({

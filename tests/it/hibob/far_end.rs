@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::clock::Deadline;
-use instep::config::HiBobSettings;
+use instep::config::{Expression, HiBobSettings, RuleSettings};
 use instep::model::*;
 use instep::sources::hibob::client::HiBob;
 use instep::store::budget::Budget;
@@ -118,7 +118,10 @@ async fn receive(socket: &mut TcpStream) -> Request {
 
 /// The settings of a source at `base_url`.
 pub fn settings(base_url: &str) -> HiBobSettings {
+    let expression = |text: &str| Expression { key: "x".into(), text: text.into(), at: 0 };
+    let rules = RuleSettings::of(expression("true"), expression("true"), expression("root.id"));
     HiBobSettings {
+        rules,
         base_url: base_url.to_owned(),
         service_user: "SERVICE-1234".to_owned(),
         token: "t0ken".to_owned().into(),

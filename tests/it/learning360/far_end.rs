@@ -159,6 +159,7 @@ impl FarEnd {
 
     pub fn settings(&self) -> Learning360Settings {
         Learning360Settings {
+            protect_admins: true,
             base_url: self.base_url.clone(),
             client_id: "client".into(),
             client_secret: "secret".to_owned().into(),

@@ -29,12 +29,14 @@ async fn finds_each_account_once_by_its_surest_way() {
         company.external_ids = vec![mapping(2, "102"), mapping(1, "101")];
     }
     let probe = Probe {
+        name: None,
         account: Some(AccountId::new(id(1))),
         external_id: Some("102".into()),
         email: Some("u3@x.test".into()),
         username: Some("four".into()),
     };
     let sure = Probe {
+        name: None,
         account: Some(AccountId::new(id(1))),
         external_id: Some("101".into()),
         email: Some("u1@x.test".into()),

@@ -20,6 +20,7 @@ pub async fn a_replay_starts_afresh_and_keeps_the_history(on: Fixture) {
     dead.reason = Some("the mail is used".into());
     dead.code = Some("mailAlreadyUsed".into());
     dead.remember(Attempt {
+        rules: "1f0e".into(),
         at: on.clock.now(),
         took_ms: 1,
         read: Vec::new(),

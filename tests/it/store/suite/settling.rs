@@ -13,6 +13,7 @@ use super::{Fixture, LASTING, arrival, ended, ids, link_to, person};
 
 fn attempt(on: &Fixture) -> Attempt {
     Attempt {
+        rules: "1f0e".into(),
         at: on.clock.now(),
         took_ms: 321,
         read: vec!["work.site".into()],
@@ -109,6 +110,7 @@ fn full_link(on: &Fixture) -> Link {
             subordinates: Vec::new(),
         }),
         restoring: true,
+        ..Link::default()
     }
 }
 
