@@ -7,6 +7,7 @@ pub mod employee;
 pub mod event;
 pub mod ids;
 pub mod link;
+pub mod run;
 
 pub use account::{
     Account, AccountStatus, Candidate, Change, CustomWish, Desired, Done, Field, FoundBy, Kept,
@@ -20,3 +21,6 @@ pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
+pub use run::{
+    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Run, RunId, RunState, Slice, SliceState,
+};

@@ -1,0 +1,327 @@
+//! A run: many deliveries made together, from the comparison that found them to the report.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, DeliveryId, EmployeeId, SourceName};
+
+/// Names a run: a UUID version 7, so that text order is the order of creation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Takes the text as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// A fresh id.
+    pub fn fresh() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A full sync of one source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name.
+    pub id: RunId,
+    /// Whose people.
+    pub source: SourceName,
+    /// Who or what asked for it, in words: `the schedule`, `ann`, `the store was emptied`.
+    pub asked_by: String,
+    /// It only looks: nothing is queued.
+    pub plan_only: bool,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How far it is.
+    pub state: RunState,
+    /// The version of the rules that decided.
+    pub rules: String,
+    /// Whether HR's answer was complete.
+    pub certificate: Certificate,
+    /// How many people HR showed.
+    pub people: u64,
+    /// How many accounts the LMS showed.
+    pub accounts: u64,
+    /// How many people are linked to an account.
+    pub linked: u64,
+    /// How many people are as they should be.
+    pub in_step: u64,
+    /// How many people each filter said no to, by its key.
+    pub filtered: BTreeMap<String, u64>,
+    /// The changes by kind, with the brake's judgement.
+    pub slices: Vec<Slice>,
+    /// The calls made for it, by far end and kind: `hibob searches`, `360learning writes`.
+    pub calls: BTreeMap<String, u64>,
+    /// Milliseconds spent waiting, by whom: `hibob budget`.
+    pub waited_ms: BTreeMap<String, u64>,
+    /// What went less than perfectly, in sentences.
+    pub remarks: Vec<String>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// HR and the LMS are read and compared.
+    Comparing,
+    /// Its deliveries are worked on.
+    Applying,
+    /// Everything that was not held has ended.
+    Done,
+    /// Somebody stopped it.
+    Cancelled {
+        /// Who.
+        by: String,
+    },
+    /// It could not be carried through.
+    Failed {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// The proof that HR's answer was complete. Without it nobody is deactivated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// What was missing, in sentences; it is complete when there is none.
+    pub missing: Vec<String>,
+    /// How many people had each field that the rules use.
+    pub fields: BTreeMap<String, u64>,
+}
+
+/// A kind of change that the brake judges by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// An account is deactivated.
+    Deactivate,
+    /// An account is made.
+    Create,
+    /// A deactivated account is brought back.
+    Reactivate,
+    /// The mail changes: how a person signs in.
+    ChangeMail,
+    /// Somebody is removed from a group.
+    LeaveGroup,
+    /// Anything else.
+    Update,
+}
+
+impl ChangeKind {
+    /// All kinds, the gravest first: a person stands in the slice of the gravest change.
+    pub const ALL: [Self; 6] = [
+        Self::Deactivate,
+        Self::Create,
+        Self::Reactivate,
+        Self::ChangeMail,
+        Self::LeaveGroup,
+        Self::Update,
+    ];
+
+    /// The word that people read and type.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deactivate => "deactivate",
+            Self::Create => "create",
+            Self::Reactivate => "reactivate",
+            Self::ChangeMail => "change_mail",
+            Self::LeaveGroup => "leave_group",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// All changes of one kind in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Which.
+    pub kind: ChangeKind,
+    /// How many people.
+    pub people: u64,
+    /// The most that the brake lets pass.
+    pub limit: u64,
+    /// Where it stands.
+    pub state: SliceState,
+    /// What the people in it have in common: `412 of 430 have work.site = nothing`.
+    pub common: Vec<String>,
+}
+
+/// Where a slice stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SliceState {
+    /// Within its limit: it goes on.
+    Free,
+    /// Above its limit, or without a certificate: nothing of it is applied until somebody approves.
+    Held {
+        /// Why.
+        reason: String,
+        /// Until when it can be approved.
+        until: Timestamp,
+    },
+    /// Somebody approved it, perhaps not for everyone.
+    Approved {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// For how many people.
+        people: u64,
+    },
+    /// Somebody rejected it.
+    Rejected {
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody approved it in time.
+    Expired,
+}
+
+/// What is out of step between HR and the LMS, in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// Somebody should have an account and has none.
+    MissingAccount,
+    /// A field differs, or a custom field.
+    Field {
+        /// Its name: `job`, `Cost centre`.
+        name: String,
+        /// What the account has.
+        old: Option<String>,
+        /// What it should have.
+        new: Option<String>,
+    },
+    /// Somebody should be in a group.
+    NotInGroup {
+        /// Its path and role: `Departments/Finance as learner`.
+        group: String,
+    },
+    /// Somebody should not be in a group any more.
+    InGroup {
+        /// Its path and role.
+        group: String,
+    },
+    /// The manager differs.
+    Manager {
+        /// The manager's account that we gave.
+        old: Option<AccountId>,
+        /// The one that it should be.
+        new: Option<AccountId>,
+    },
+    /// The account should be deactivated.
+    ShouldBeInactive,
+    /// The account should be usable.
+    ShouldBeActive,
+    /// An account that belongs to nobody in HR. Never touched.
+    Orphan,
+    /// Several accounts could be one person's, or one account several persons'. A human decides.
+    Disputed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why somebody is out of step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// No event ever came.
+    NoEvent,
+    /// An event came, and a filter or rule said no then.
+    Filtered {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// An event came and failed.
+    Failed {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// An event came and its delivery still waits.
+    Due {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// An event was settled while HR changed again, or HiBob showed the change too late.
+    Raced {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// Somebody edited the LMS: it differs from what we last applied.
+    EditedByHand,
+    /// Somebody changed the rules, or the person was never applied before.
+    New,
+}
+
+/// One person, or one account without a person, that is out of step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its place in the run, from 1.
+    pub number: u64,
+    /// Who; nobody for an orphan.
+    pub employee: Option<EmployeeId>,
+    /// The name by which people know them, as HR or the LMS has it; empty when it was not read.
+    pub name: String,
+    /// Whose account, when there is one.
+    pub account: Option<AccountId>,
+    /// The gravest change; none when nothing is to be changed by us (an orphan, a dispute).
+    pub kind: Option<ChangeKind>,
+    /// What is out of step.
+    pub drift: Vec<Drift>,
+    /// Why.
+    pub blame: Option<Blame>,
+    /// Where it stands.
+    pub state: ItemState,
+}
+
+/// Where an item stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemState {
+    /// Only told: a plan, an orphan, a dispute.
+    Told,
+    /// Its slice is held, rejected or expired.
+    Held,
+    /// Its delivery waits or is worked on.
+    Queued {
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+    /// Its delivery is settled.
+    Done {
+        /// What was done, call by call; nothing when it was no longer needed.
+        done: Vec<String>,
+    },
+    /// Its delivery is a dead letter.
+    Failed {
+        /// Which delivery.
+        delivery: DeliveryId,
+        /// Its code.
+        code: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
