@@ -1,4 +1,5 @@
-//! What must survive a restart: events, deliveries, links, holds and the shared budgets.
+//! What must survive a restart: events, deliveries, links, what humans decided, holds, notes and
+//! the shared budgets.
 //!
 //! Every backend keeps the promises written at [`Store`]; one suite (`tests/it/store.rs`) proves
 //! them on all of them. Records are stored in the versioned form of [`record`].
@@ -210,6 +211,27 @@ pub struct KeptEvent {
     pub repeats: u64,
 }
 
+/// The most bytes of a note.
+pub const LONGEST_NOTE: usize = 64 * 1024;
+
+/// Holds the callers of [`Store::put_note`] to what they promise.
+fn assert_short(note: Option<&str>) {
+    debug_assert!(note.is_none_or(|note| note.len() <= LONGEST_NOTE), "a note is too long");
+}
+
+/// The first whole millisecond at or after a time.
+fn ms_up(time: Timestamp) -> i64 {
+    let ms = time.as_millisecond();
+    let cut = Timestamp::from_millisecond(ms).is_ok_and(|whole| whole < time);
+    ms + i64::from(cut)
+}
+
+/// The time that [`ms_up`] was given, up to the millisecond. The last one of all times has no whole
+/// millisecond after it.
+fn from_ms(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
 /// Keeps everything that must outlive the process.
 ///
 /// Promises, kept by every backend:
@@ -220,6 +242,8 @@ pub struct KeptEvent {
 /// - Leases expire and are taken back inside [`lease`](Store::lease) itself, which counts a kill on
 ///   each delivery; settling with a lost lease is refused and changes nothing.
 /// - Everything that [`settle`](Store::settle) writes is written together or not at all.
+/// - Who [awaits](Store::awaiting) a manager and who has an [appointment](Store::appointments) is
+///   written together with the link that says so.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Takes an event in: dedupe marker, event and delivery, atomically and durably.
@@ -255,16 +279,17 @@ pub trait Store: Send + Sync + 'static {
     async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError>;
 
     /// A part of all links of a source, `most` or somewhat more; `from` is where the part before
-    /// ended.
+    /// ended. Only the last part can be empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when one of them cannot be read: were it left out, its account
+    /// would look like nobody's.
     async fn links(
         &self,
         source: &SourceName,
         from: Option<&str>,
         most: usize,
-    ) -> Result<Links, StoreError> {
-        let _ = (source, from, most);
-        Ok(Links::default())
-    }
+    ) -> Result<Links, StoreError>;
 
     /// Persons of this source whose link awaits this manager, `most` at most.
     async fn awaiting(
@@ -272,59 +297,46 @@ pub trait Store: Send + Sync + 'static {
         source: &SourceName,
         manager: &str,
         most: usize,
-    ) -> Result<Vec<Person>, StoreError> {
-        let _ = (source, manager, most);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<Person>, StoreError>;
 
     /// Persons whose link has an appointment at or before `until`, the earliest first, `most` at
-    /// most; with its time.
+    /// most; with its time, as the first whole millisecond that is not before it. They stay until
+    /// their link is written without it.
     async fn appointments(
         &self,
         until: Timestamp,
         most: usize,
-    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
-        let _ = (until, most);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError>;
 
     /// Notes what a human decided about somebody's account; `None` takes it back. The next lease of
-    /// the person shows it.
-    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
-        let _ = (person, choice);
-        Ok(())
-    }
+    /// the person shows it. It is kept apart from the link, and nothing but this changes it.
+    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError>;
 
     /// What a human decided about somebody's account.
-    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {
-        let _ = person;
-        Ok(None)
-    }
+    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError>;
 
     /// Takes somebody's link away, so that the account is free for another; says whether that was
-    /// possible: not while the person is under lease.
-    async fn unlink(&self, person: &Person) -> Result<bool, StoreError> {
-        let _ = person;
-        Ok(false)
-    }
+    /// possible: not while the person is under lease. A lease that ran out is taken back first, so
+    /// that its worker can't write the link again. Where there is no link, none is left: that is
+    /// possible too. The human's choice stays.
+    async fn unlink(&self, person: &Person) -> Result<bool, StoreError>;
 
     /// A small text that all processes share, by its name.
-    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let _ = name;
-        Ok(None)
-    }
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError>;
 
-    /// Writes (`Some`) or removes (`None`) a note, if it still is what it was thought to be; says
-    /// whether it was.
+    /// Writes (`Some`) or removes (`None`) a note, if it still is what it was thought to be (`None`:
+    /// not there); says whether it was. Of several who try at once with the same `before`, one
+    /// succeeds. When the connection to a shared store breaks, a removal that had worked may say
+    /// that it had not; a note that was written never does.
+    ///
+    /// It is for few and small texts: the caller sees to it that none is longer than
+    /// [`LONGEST_NOTE`], which is checked in debug builds.
     async fn put_note(
         &self,
         name: &str,
         before: Option<&str>,
         now: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let _ = (name, before, now);
-        Ok(false)
-    }
+    ) -> Result<bool, StoreError>;
 
     /// Whose account this is.
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError>;
@@ -335,7 +347,8 @@ pub trait Store: Send + Sync + 'static {
     /// One event, raw body included.
     async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError>;
 
-    /// Deliveries that fit, newest first, `most` at most.
+    /// Deliveries that fit, newest first, `most` at most. One whose record cannot be read is left
+    /// out and its id logged; [`delivery`](Store::delivery) says why.
     async fn deliveries(&self, filter: &Filter, most: usize) -> Result<Vec<Delivery>, StoreError>;
 
     /// Makes deliveries that are not waiting wait again, due at `at`, in `lane`, with no attempt,

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::model::Choice;
 
 /// The version that this program writes.
 const VERSION: u32 = 1;
@@ -26,6 +27,25 @@ pub fn write<T: Serialize>(record: &T) -> String {
         Some(members) => format!("{{\"v\":{VERSION},{members}"),
         None => unreachable!("a record is an object"),
     }
+}
+
+/// A choice as it is stored: a word alone could not carry a version.
+#[derive(Serialize, Deserialize)]
+struct Chosen {
+    choice: Choice,
+}
+
+/// Writes what a human decided.
+pub fn write_choice(choice: &Choice) -> String {
+    write(&Chosen { choice: choice.clone() })
+}
+
+/// Reads what a human decided.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_choice(text: &str) -> Result<Choice, StoreError> {
+    read("choice", text).map(|Chosen { choice }| choice)
 }
 
 /// Reads a record; `what` names it in errors.

@@ -2,7 +2,7 @@
 -- ARGV: now, this call's token, lasting (ms), persons, how many of them are for bulk work,
 --       most deliveries of one person, most in all, source,
 --       tokens of earlier calls whose answer never came...
--- Answers a list of {employee, token, link, {delivery JSON...}, {kills...}}.
+-- Answers a list of {employee, token, link, choice, {delivery JSON...}, {kills...}}.
 local token, lasting, persons, share = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local most, room, source = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 call('SADD', sources, source)
@@ -18,11 +18,7 @@ if ARGV[9] then
 end
 
 for _, employee in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, persons + 100)) do
-  local record = call('HGET', work, employee)
-  if record then
-    for ticket in tickets_of(record) do call('HINCRBY', kills, delivery_of(ticket), 1) end
-  end
-  let_go(employee)
+  take_back(employee)
 end
 
 -- Live before bulk, but some places are for bulk work.
@@ -42,7 +38,7 @@ for _, employee in ipairs(first) do pick(employee) end
 for _, employee in ipairs(second) do pick(employee) end
 
 local answer, till, latest = {}, stamp(now + lasting), stamp(now + 1)
-local counted = call('EXISTS', kills) == 1
+local counted, chosen = call('EXISTS', kills) == 1, call('EXISTS', choices) == 1
 for _, employee in ipairs(picked) do
   if room <= 0 then break end -- who is left over stays where they are
   local tickets, ids = {}, {}
@@ -76,10 +72,12 @@ for _, employee in ipairs(picked) do
     call('ZADD', leases, till, employee)
     local own = token .. '.' .. #answer
     call('HSET', work, employee, own .. '\n' .. table.concat(tickets, '\n'))
+    local person = source .. '\0' .. employee
     answer[#answer + 1] = {
       employee,
       own,
-      call('HGET', links, source .. '\0' .. employee),
+      call('HGET', links, person),
+      chosen and call('HGET', choices, person),
       jsons,
       counted and call('HMGET', kills, unpack(ids)) or {},
     }

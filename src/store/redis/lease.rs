@@ -1,4 +1,4 @@
-//! Leases: beginning them, writing links under them, ending them.
+//! Leases: beginning them and ending them.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +8,12 @@ use redis::Value;
 use uuid::Uuid;
 
 use super::connect::PATIENCE;
+use super::links::{read_link, verdict, with_link};
 use super::list::with_kills;
-use super::script::{Call, DUE, LEASE, SAVE_LINK, SETTLE};
+use super::script::{DUE, LEASE, SETTLE};
 use super::{RedisStore, lane, ms, names, read};
 use crate::clock::Deadline;
-use crate::model::{Delivery, DeliveryState, Link, Person, SourceName};
+use crate::model::{Delivery, DeliveryState, Link, SourceName};
 use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
 
 /// The most deliveries in one answer; who does not fit comes with the next.
@@ -20,8 +21,8 @@ const ROOM: usize = 10_000;
 /// How many unanswered lease calls are remembered.
 const MOST_LOST: usize = 100;
 
-/// One leased person as the script answers: employee, token, link, deliveries, kills.
-type Leased = (String, String, Option<String>, Vec<String>, Vec<Option<u32>>);
+/// One leased person as the script answers: employee, token, link, choice, deliveries, kills.
+type Leased = (String, String, Option<String>, Option<String>, Vec<String>, Vec<Option<u32>>);
 
 impl RedisStore {
     /// See [`Store::lease`](crate::store::Store::lease).
@@ -100,18 +101,6 @@ impl RedisStore {
         Ok(Due { persons, live, next })
     }
 
-    /// See [`Store::save_link`](crate::store::Store::save_link).
-    pub(super) async fn write_link(&self, lease: &Lease, link: &Link) -> Result<(), StoreError> {
-        let call = SAVE_LINK
-            .on(&self.names.of_source(&lease.person.source))
-            .arg(self.now())
-            .arg(&lease.token)
-            .arg(names::part(lease.person.employee.as_str()).as_ref())
-            .arg(names::person(&lease.person));
-        let call = with_link(call, link);
-        verdict(&read::<Vec<String>>("save a link", call.run(&self.connection).await)?)
-    }
-
     /// See [`Store::settle`](crate::store::Store::settle).
     pub(super) async fn end_lease(
         &self,
@@ -126,8 +115,8 @@ impl RedisStore {
             .arg(names::part(lease.person.employee.as_str()).as_ref())
             .arg(names::person(&lease.person));
         let mut call = match link {
-            Some(link) => with_link(call.arg("link"), &link),
-            None => call.arg("").arg("").arg(""),
+            Some(link) => with_link(call.arg("link"), &lease.person, &link),
+            None => call.arg("").arg("").arg("").arg("").arg(""),
         };
         for mut delivery in deliveries {
             if delivery.state != DeliveryState::Waiting {
@@ -186,7 +175,7 @@ fn read_lease(
     source: &SourceName,
     deadline: Deadline,
 ) -> Result<Option<Lease>, StoreError> {
-    let (employee, token, link, deliveries, kills): Leased = read("lease", Ok(one))?;
+    let (employee, token, link, choice, deliveries, kills): Leased = read("lease", Ok(one))?;
     let Some(person) = names::read_person(&format!("{}\0{employee}", names::part(source.as_str())))
     else {
         return Ok(None);
@@ -199,44 +188,17 @@ fn read_lease(
         });
         let mut deliveries: Vec<Delivery> = deliveries.collect::<Result<_, StoreError>>()?;
         deliveries.sort_by(|a, b| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
-        Ok::<_, StoreError>((deliveries, link.as_deref().map(read_link).transpose()?))
+        let link = link.as_deref().map(read_link).transpose()?;
+        let choice = choice.as_deref().map(record::read_choice).transpose()?;
+        Ok::<_, StoreError>((deliveries, link, choice))
     };
     match records() {
-        Ok((deliveries, link)) => {
-            Ok(Some(Lease { person, token, deadline, deliveries, link, choice: None }))
+        Ok((deliveries, link, choice)) => {
+            Ok(Some(Lease { person, token, deadline, deliveries, link, choice }))
         }
         Err(error) => {
             tracing::error!(%person, %error, "this person's records are left for another program");
             Ok(None)
         }
-    }
-}
-
-fn with_link(call: Call, link: &Link) -> Call {
-    let account = link.account.as_ref().map_or("", |account| account.as_str());
-    call.arg(account).arg(record::write(link))
-}
-
-/// Reads a stored link.
-pub(super) fn read_link(stored: &str) -> Result<Link, StoreError> {
-    let (_, link) = stored.split_once('\0').ok_or_else(|| damaged("link"))?;
-    record::read("link", link)
-}
-
-/// Reads the person who owns an account.
-pub(super) fn read_owner(stored: &str) -> Result<Person, StoreError> {
-    names::read_person(stored).ok_or_else(|| damaged("person"))
-}
-
-fn damaged(what: &'static str) -> StoreError {
-    StoreError::Unreadable { what, why: "a part is missing".into() }
-}
-
-/// What a script said about the lease.
-fn verdict(answer: &[String]) -> Result<(), StoreError> {
-    match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["done"] => Ok(()),
-        ["taken", owner] => Err(StoreError::AccountTaken(read_owner(owner)?)),
-        _ => Err(StoreError::LeaseLost),
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::script::{DEPTH, PAGE};
 use super::{RedisStore, names, read};
 use crate::model::{Delivery, DeliveryId, DeliveryState};
-use crate::store::{Depth, Filter, StoreError, record};
+use crate::store::{Depth, Filter, StoreError, ms_up, record};
 
 /// How many ids are looked at in one go when a filter has to read the records.
 const PAGE_SIZE: usize = 500;
@@ -18,21 +18,26 @@ const PAGE_SIZE: usize = 500;
 type Place = (i64, String);
 
 impl RedisStore {
-    /// The deliveries with these ids, in this order; `None` for one that is not there.
-    pub(super) async fn fetch(
+    /// The delivery with this id.
+    pub(super) async fn fetch(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let found = self.fetch_all("delivery", std::slice::from_ref(id)).await?;
+        found.into_iter().next().map(|(_, delivery)| delivery).transpose()
+    }
+
+    /// The deliveries with these ids, in this order, without those that are not there.
+    async fn fetch_all<'i>(
         &self,
         doing: &'static str,
-        ids: &[DeliveryId],
-    ) -> Result<Vec<Option<Delivery>>, StoreError> {
+        ids: &'i [DeliveryId],
+    ) -> Result<Vec<(&'i DeliveryId, Result<Delivery, StoreError>)>, StoreError> {
         let texts = self.fetch_texts(doing, ids).await?;
-        let mut deliveries = Vec::with_capacity(texts.len());
-        for text in &texts {
-            let delivery = text.as_deref().map(|text| record::read("delivery", text));
-            deliveries.push(delivery.transpose()?);
-        }
+        let read = |(id, text): (_, Option<String>)| Some((id, record::read("delivery", &text?)));
+        let mut found: Vec<(_, Result<Delivery, _>)> =
+            ids.iter().zip(texts).filter_map(read).collect();
         // Only a waiting one has kills.
         let is_waiting = |delivery: &&Delivery| delivery.state == DeliveryState::Waiting;
-        let waiting: Vec<_> = deliveries.iter().flatten().filter(is_waiting).collect();
+        let deliveries = found.iter().filter_map(|(_, delivery)| delivery.as_ref().ok());
+        let waiting: Vec<_> = deliveries.filter(is_waiting).collect();
         if !waiting.is_empty() {
             let mut command = cmd("HMGET");
             command.arg(&self.names.kills);
@@ -42,13 +47,13 @@ impl RedisStore {
             let ids = waiting.iter().map(|delivery| delivery.id.clone());
             let kills: Vec<Option<u32>> = self.ask(doing, &command).await?;
             let kills: HashMap<_, _> = ids.zip(kills).collect();
-            for delivery in deliveries.iter_mut().flatten() {
+            for delivery in found.iter_mut().filter_map(|(_, delivery)| delivery.as_mut().ok()) {
                 if let Some(kills) = kills.get(&delivery.id) {
                     delivery.kills = kills.unwrap_or(0);
                 }
             }
         }
-        Ok(deliveries)
+        Ok(found)
     }
 
     /// The stored forms of the deliveries with these ids.
@@ -87,8 +92,13 @@ impl RedisStore {
             place = last.clone();
             page.retain(|(received, _)| *received >= since);
             let ids: Vec<_> = page.into_iter().map(|(_, id)| DeliveryId::new(id)).collect();
-            let deliveries = self.fetch("deliveries", &ids).await?;
-            found.extend(deliveries.into_iter().flatten().filter(|one| fits(filter, one)));
+            for (id, delivery) in self.fetch_all("deliveries", &ids).await? {
+                match delivery {
+                    Ok(delivery) if fits(filter, &delivery) => found.push(delivery),
+                    Ok(_) => {}
+                    Err(error) => tracing::error!(delivery = %id, %error, "it is not listed"),
+                }
+            }
             if is_last {
                 break;
             }
@@ -104,11 +114,11 @@ impl RedisStore {
             .until
             .map_or((9_999_999_999_999, String::new()), |until| (ms_up(until), String::new()));
         let Some(before) = &filter.before else { return Ok(Some(end)) };
-        let known = self.fetch("deliveries", std::slice::from_ref(before)).await?;
-        let received = match known.into_iter().flatten().next() {
-            Some(delivery) => delivery.received_at.as_millisecond(),
-            // Let go in between: its name still tells when it was made.
-            None => match Uuid::parse_str(before.as_str()).ok().and_then(|id| id.get_timestamp()) {
+        let received = match self.fetch(before).await {
+            Ok(Some(delivery)) => delivery.received_at.as_millisecond(),
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+            // Let go in between, or not to be read: its name still tells when it was made.
+            _ => match Uuid::parse_str(before.as_str()).ok().and_then(|id| id.get_timestamp()) {
                 Some(made) => {
                     let (seconds, nanos) = made.to_unix();
                     i64::try_from(seconds).unwrap_or(0) * 1000 + i64::from(nanos / 1_000_000)
@@ -179,13 +189,6 @@ impl RedisStore {
 /// A delivery with the kills that were counted for it.
 pub(super) fn with_kills(delivery: Delivery, kills: Option<u32>) -> Delivery {
     Delivery { kills: kills.unwrap_or(0), ..delivery }
-}
-
-/// The first whole millisecond at or after a time.
-fn ms_up(time: Timestamp) -> i64 {
-    let ms = time.as_millisecond();
-    let cut = Timestamp::from_millisecond(ms).is_ok_and(|whole| whole < time);
-    ms + i64::from(cut)
 }
 
 /// Whether the index alone cannot tell what fits.

@@ -6,8 +6,10 @@
 //! # What is kept where
 //!
 //! All keys begin with `{namespace}:`, so a Cluster keeps them on one node. There is a fixed number
-//! of keys for each namespace, source and budget; nothing looks for keys by pattern, and what grows
-//! is let go by [`trim`](Store::trim). *Received* and *due* are milliseconds since 1970.
+//! of keys for each namespace, source and budget; nothing looks for keys by pattern. What grows with
+//! the events is let go by [`trim`](Store::trim); there is one link for each person at most, and
+//! what it is found by goes with it; choices stay until a human takes them back. *Received*, *due*
+//! and appointments are milliseconds since 1970.
 //!
 //! | key | kind | holds |
 //! |---|---|---|
@@ -21,10 +23,15 @@
 //! | `people` | sorted set by text | `employee` NUL received delivery: a person's deliveries in order |
 //! | `links` | hash | person → account NUL link (JSON) |
 //! | `accounts` | hash | account → person |
+//! | `awaits` | hash | person whose link awaits a manager → their row of `awaiting` |
+//! | `awaiting` | sorted set by text | source NUL manager NUL employee who awaits them |
+//! | `appointments` | sorted set | person by the time of their link's appointment |
+//! | `choices` | hash | person → what a human decided about their account (JSON) |
 //! | `queue:<source>` | sorted set by text | `employee` NUL lane due delivery: a person's waiting ones |
 //! | `live:<source>` `bulk:<source>` | sorted sets | person who is not leased, by the earliest due |
 //! | `leases:<source>` | sorted set | leased person by the end of the lease |
 //! | `work:<source>` | hash | leased person → token and what is leased |
+//! | `notes` | hash | name → the call that wrote the note NUL its text |
 //! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
 //!
 //! # How it moves
@@ -35,6 +42,10 @@
 //! replaces the rows of that lease and puts the person back where the earliest remaining row says.
 //! A lease that ran out ends the same way, inside the next lease call, and counts a kill on each
 //! delivery in `work`. Each step costs as much as the deliveries that it moves, however many wait.
+//!
+//! Whatever writes or removes a link (`tie` and `index` in `person.lua`, `unlink.lua`) writes
+//! `accounts`, `awaits`, `awaiting` and `appointments` with it. All links of a source are walked
+//! with HSCAN; should the server change in between, the walk begins anew.
 //!
 //! # Time
 //!
@@ -47,7 +58,8 @@
 //! When the connection breaks, a call whose outcome is unknown is made again. That is safe: an
 //! event is known by its id and the delivery that was offered with it; a settle that had worked
 //! finds its lease gone ([`StoreError::LeaseLost`], and all is written); leases whose answer was
-//! lost are given back by the next lease call; a grant may be counted twice, never too little.
+//! lost are given back by the next lease call; a grant may be counted twice, never too little; a
+//! note is known by the call that wrote it; taking a link away leaves none however often.
 
 mod accept;
 mod budget;
@@ -55,8 +67,10 @@ mod check;
 mod connect;
 mod intake;
 mod lease;
+mod links;
 mod list;
 mod names;
+mod notes;
 mod script;
 mod upkeep;
 
@@ -74,12 +88,12 @@ use self::connect::Connection;
 use self::intake::Intake;
 use self::names::Names;
 use super::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
-    Store, StoreError, record,
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, assert_short, record,
 };
 use crate::clock::Clock;
 use crate::model::{
-    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
 };
 
 /// Keeps everything in Redis.
@@ -223,17 +237,69 @@ impl Store for RedisStore {
         let field = names::person(person);
         let stored: Option<String> =
             self.ask("link", cmd("HGET").arg(&self.names.links).arg(field)).await?;
-        stored.map(|stored| lease::read_link(&stored)).transpose()
+        stored.map(|stored| links::read_link(&stored)).transpose()
+    }
+
+    async fn links(
+        &self,
+        source: &SourceName,
+        from: Option<&str>,
+        most: usize,
+    ) -> Result<Links, StoreError> {
+        self.some_links(source, from, most).await
+    }
+
+    async fn awaiting(
+        &self,
+        source: &SourceName,
+        manager: &str,
+        most: usize,
+    ) -> Result<Vec<Person>, StoreError> {
+        self.who_awaits(source, manager, most).await
+    }
+
+    async fn appointments(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        self.whose_time_has_come(until, most).await
+    }
+
+    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
+        self.write_choice(person, choice).await
+    }
+
+    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {
+        self.look_up_choice(person).await
+    }
+
+    async fn unlink(&self, person: &Person) -> Result<bool, StoreError> {
+        self.remove_link(person).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read_note(name).await
+    }
+
+    async fn put_note(
+        &self,
+        name: &str,
+        before: Option<&str>,
+        now: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        assert_short(now);
+        self.write_note(name, before, now).await
     }
 
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
         let command = cmd("HGET").arg(&self.names.accounts).arg(account.as_str()).to_owned();
         let owner: Option<String> = self.ask("owner", &command).await?;
-        owner.map(|owner| lease::read_owner(&owner)).transpose()
+        owner.map(|owner| links::read_person(&owner)).transpose()
     }
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        Ok(self.fetch("delivery", std::slice::from_ref(id)).await?.into_iter().flatten().next())
+        self.fetch(id).await
     }
 
     async fn event(&self, id: &EventId) -> Result<Option<KeptEvent>, StoreError> {

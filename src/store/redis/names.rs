@@ -32,12 +32,22 @@ pub struct Names {
     pub links: String,
     /// Hash: account → person.
     pub accounts: String,
+    /// Hash: person whose link awaits a manager → their row of `awaiting`.
+    pub awaits: String,
+    /// Sorted by text: source, manager, employee who awaits them.
+    pub awaiting: String,
+    /// Sorted set: person by the time of their link's appointment.
+    pub appointments: String,
+    /// Hash: person → what a human decided about their account.
+    pub choices: String,
     /// Set: sources that ever leased.
     pub sources: String,
     /// Hash: event past its time → received, while a waiting or dead delivery needs it.
     pub needed: String,
     /// Hash: scope → hold.
     pub holds: String,
+    /// Hash: name → the token of the call that wrote the note, and its text.
+    pub notes: String,
     /// The name that the store was given when it was new.
     pub epoch: String,
     /// Written by the check.
@@ -62,9 +72,14 @@ impl Names {
             people: name("people"),
             links: name("links"),
             accounts: name("accounts"),
+            awaits: name("awaits"),
+            awaiting: name("awaiting"),
+            appointments: name("appointments"),
+            choices: name("choices"),
             sources: name("sources"),
             needed: name("needed"),
             holds: name("holds"),
+            notes: name("notes"),
             epoch: name("epoch"),
             check: name("check"),
         }
@@ -93,7 +108,7 @@ impl Names {
     }
 
     /// The keys of the scripts that begin with `keys.lua`, in its order.
-    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 16] {
+    pub fn of_source(&self, source: &SourceName) -> [Cow<'_, str>; 20] {
         let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
         [
             Cow::Borrowed(self.seen.as_str()),
@@ -105,6 +120,10 @@ impl Names {
             Cow::Borrowed(&self.ignored),
             Cow::Borrowed(&self.links),
             Cow::Borrowed(&self.accounts),
+            Cow::Borrowed(&self.awaits),
+            Cow::Borrowed(&self.awaiting),
+            Cow::Borrowed(&self.appointments),
+            Cow::Borrowed(&self.choices),
             Cow::Borrowed(&self.sources),
             Cow::Borrowed(&self.needed),
             own("queue"),
@@ -148,6 +167,38 @@ pub fn person(person: &Person) -> String {
 /// The person whose field this is.
 pub fn read_person(field: &str) -> Option<Person> {
     let (source, employee) = field.split_once('\0')?;
+    Some(Person {
+        source: SourceName::new(whole(source)),
+        employee: EmployeeId::new(whole(employee)),
+    })
+}
+
+/// What the fields of all persons of a source look like, for a search.
+pub fn all_of(source: &SourceName) -> String {
+    let mut pattern = String::new();
+    for c in part(source.as_str()).chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '^' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "\0*"
+}
+
+/// How the rows of `awaiting` begin that await this manager.
+pub fn awaited(source: &SourceName, manager: &str) -> String {
+    format!("{}\0{}", part(source.as_str()), part(manager))
+}
+
+/// A row of `awaiting`.
+pub fn awaiting(person: &Person, manager: &str) -> String {
+    format!("{}\0{}", awaited(&person.source, manager), part(person.employee.as_str()))
+}
+
+/// The person in a row of `awaiting`.
+pub fn read_awaiting(row: &str) -> Option<Person> {
+    let mut parts = row.split('\0');
+    let (source, employee) = (parts.next()?, parts.nth(1)?);
     Some(Person {
         source: SourceName::new(whole(source)),
         employee: EmployeeId::new(whole(employee)),

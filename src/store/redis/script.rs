@@ -34,6 +34,12 @@ scripts! {
     SETTLE = "clock.lua" "keys.lua" "person.lua" "settle.lua";
     /// Writes a link while its lease goes on.
     SAVE_LINK = "clock.lua" "keys.lua" "person.lua" "save_link.lua";
+    /// Takes a link away.
+    UNLINK = "clock.lua" "keys.lua" "person.lua" "unlink.lua";
+    /// A part of all links.
+    LINKS = "links.lua";
+    /// Writes or removes a note.
+    PUT_NOTE = "put_note.lua";
     /// Counts who can be leased.
     DUE = "clock.lua" "keys.lua" "due.lua";
     /// Makes settled deliveries wait again.

@@ -1,12 +1,13 @@
 -- Ends a lease and writes what came of it, or nothing at all.
--- ARGV: now, token, employee, person, 'link' or '', account, link JSON,
+-- ARGV: now, token, employee, person, 'link' or '', account, link JSON, row of awaiting or '',
+--       appointment (ms) or '',
 --       then for each delivery: id, JSON, state, lane, due (ms from now), received (ms), event
 -- Answers {'done'}, {'lost'} or {'taken', owner}.
 local token, employee, person = ARGV[2], ARGV[3], ARGV[4]
 local record = call('HGET', work, employee)
 if not record or token_of(record) ~= token then return { 'lost' } end
 if ARGV[5] ~= '' then
-  local owner = tie(person, ARGV[6], ARGV[7])
+  local owner = tie(person, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
   if owner then return { 'taken', owner } end
 end
 
@@ -14,7 +15,7 @@ local held = {}
 for ticket in tickets_of(record) do held[delivery_of(ticket)] = ticket end
 local settled = { done = done, dead = dead, ignored = ignored }
 local parked = call('EXISTS', needed) == 1
-for i = 8, #ARGV, 7 do
+for i = 10, #ARGV, 7 do
   local id = ARGV[i]
   local ticket = held[id]
   if ticket then -- what was not leased is not ours to write

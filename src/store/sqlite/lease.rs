@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::{self, Written, keys, requeue};
-use super::{Stop, limit};
+use super::{Stop, limit, links};
 use crate::clock::Deadline;
 use crate::model::{Delivery, DeliveryState, EmployeeId, Lane, Link, Person, SourceName};
 use crate::store::{Due, Lease, StoreError, record};
@@ -86,7 +86,8 @@ impl Request {
             return Ok(None);
         }
         deliveries.sort_by(|a, b| a.id.cmp(&b.id));
-        let link = rows::link(db, person)?;
+        let link = links::link(db, person)?;
+        let choice = links::choice(db, person)?;
         let token = uuid::Uuid::now_v7().to_string();
         let ids: Vec<_> = deliveries.iter().map(|delivery| &delivery.id).collect();
         let held = serde_json::to_string(&ids).map_err(|e| Stop::Other(e.into()))?;
@@ -96,7 +97,7 @@ impl Request {
         let until = self.until.as_millisecond();
         db.prepare_cached(sql)?.execute((source, employee, &token, until, held))?;
         let (person, deadline) = (person.clone(), self.deadline);
-        Ok(Some(Lease { person, token, deadline, deliveries, link, choice: None }))
+        Ok(Some(Lease { person, token, deadline, deliveries, link, choice }))
     }
 
     /// Takes the due deliveries of one lane, the longest due first, as far as there is room.
@@ -141,21 +142,26 @@ fn take_back(db: &Connection, source: &SourceName, now: Timestamp) -> Result<(),
         })?
         .collect::<Result<_, _>>()?;
     for (person, held) in lost {
-        tracing::warn!(%person, "a lease ran out: its worker died or was too slow");
-        for id in ids(&held)? {
-            match rows::delivery(db, &id) {
-                Ok(Some(mut delivery)) => {
-                    delivery.kills += 1;
-                    Written::new(delivery).update(db)?;
-                }
-                Ok(None) => {}
-                Err(Stop::Store(error)) => tracing::error!(%person, %error, "not counted"),
-                Err(stop) => return Err(stop),
-            }
-        }
-        requeue(db, &person)?;
+        end(db, &person, &held)?;
     }
     Ok(())
+}
+
+/// Ends a lease that ran out.
+fn end(db: &Connection, person: &Person, held: &str) -> Result<(), Stop> {
+    tracing::warn!(%person, "a lease ran out: its worker died or was too slow");
+    for id in ids(held)? {
+        match rows::delivery(db, &id) {
+            Ok(Some(mut delivery)) => {
+                delivery.kills += 1;
+                Written::new(delivery).update(db)?;
+            }
+            Ok(None) => {}
+            Err(Stop::Store(error)) => tracing::error!(%person, %error, "not counted"),
+            Err(stop) => return Err(stop),
+        }
+    }
+    requeue(db, person)
 }
 
 fn ids(held: &str) -> Result<HashSet<String>, Stop> {
@@ -181,7 +187,7 @@ pub(super) fn save_link(
     link: &Link,
 ) -> Result<(), Stop> {
     held(db, person, token)?;
-    rows::write_link(db, person, link)
+    links::write(db, person, link)
 }
 
 /// Ends a lease: writes those of the deliveries that it holds, and the link.
@@ -194,7 +200,7 @@ pub(super) fn settle(
 ) -> Result<(), Stop> {
     let held = held(db, person, token)?;
     if let Some(link) = link {
-        rows::write_link(db, person, link)?;
+        links::write(db, person, link)?;
     }
     for written in deliveries {
         if held.contains(written.delivery.id.as_str()) {
@@ -202,6 +208,25 @@ pub(super) fn settle(
         }
     }
     requeue(db, person)
+}
+
+/// Takes a person's link away, unless they are under lease; says whether they were not.
+pub(super) fn unlink(db: &Connection, person: &Person, now: Timestamp) -> Result<bool, Stop> {
+    let sql = "SELECT held, lease_until FROM person \
+               WHERE source = ?1 AND employee = ?2 AND lease IS NOT NULL";
+    let lease: Option<(String, i64)> = db
+        .prepare_cached(sql)?
+        .query_row(keys(person), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((held, until)) = lease {
+        if until > now.as_millisecond() {
+            return Ok(false);
+        }
+        // Or its worker could still write the link again.
+        end(db, person, &held)?;
+    }
+    links::remove(db, person)?;
+    Ok(true)
 }
 
 /// Makes one delivery wait again; says whether it did.

@@ -33,6 +33,27 @@ pub(super) fn deliveries(
     filter: &Filter,
     most: usize,
 ) -> Result<Vec<Delivery>, Stop> {
+    let mut filter = filter.clone();
+    let mut deliveries = Vec::new();
+    while deliveries.len() < most {
+        let missing = most - deliveries.len();
+        let (rows, last) = some(db, &filter, missing, &mut deliveries)?;
+        if rows < missing {
+            break;
+        }
+        // Should some have been unreadable, others come in their place.
+        filter.before = last;
+    }
+    Ok(deliveries)
+}
+
+/// Adds the deliveries of so many rows; says how many there were and which was the last.
+fn some(
+    db: &Connection,
+    filter: &Filter,
+    most: usize,
+    deliveries: &mut Vec<Delivery>,
+) -> Result<(usize, Option<DeliveryId>), Stop> {
     let text = |text: &str| Value::from(text.to_owned());
     let time = |time: Timestamp| Value::from(time.as_millisecond());
     let conditions = [
@@ -45,7 +66,7 @@ pub(super) fn deliveries(
         ("received <", filter.until.map(time)),
         ("id <", filter.before.as_ref().map(|id| text(id.as_str()))),
     ];
-    let mut sql = String::from("SELECT record FROM delivery WHERE 1");
+    let mut sql = String::from("SELECT record, id FROM delivery WHERE 1");
     let mut values = Vec::new();
     for (condition, value) in conditions {
         if let Some(value) = value {
@@ -59,12 +80,18 @@ pub(super) fn deliveries(
 
     let mut find = db.prepare_cached(&sql)?;
     let mut found = find.query(params_from_iter(values))?;
-    let mut deliveries = Vec::new();
+    let (mut rows, mut last) = (0, None);
     while let Some(row) = found.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        deliveries.push(record::read("delivery", text)?);
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let id = DeliveryId::new(text(1)?);
+        match record::read("delivery", text(0)?) {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => tracing::error!(delivery = %id, %error, "it is not listed"),
+        }
+        rows += 1;
+        last = Some(id);
     }
-    Ok(deliveries)
+    Ok((rows, last))
 }
 
 /// How much there is.

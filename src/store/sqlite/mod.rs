@@ -9,7 +9,9 @@
 mod accept;
 mod file;
 mod lease;
+mod links;
 mod list;
+mod notes;
 mod rate;
 mod readers;
 mod rows;
@@ -35,12 +37,12 @@ use self::readers::Readers;
 use self::rows::Written;
 use self::writer::Writer;
 use super::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
-    Store, StoreError, record,
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, assert_short, record,
 };
 use crate::clock::{Clock, Deadline};
 use crate::model::{
-    AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EventId, Lane, Link, Person,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, EventId, Lane, Link, Person,
     SourceName,
 };
 
@@ -243,12 +245,77 @@ impl Store for SqliteStore {
 
     async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {
         let person = person.clone();
-        self.readers.read("link", move |db| rows::link(db, &person)).await
+        self.readers.read("link", move |db| links::link(db, &person)).await
+    }
+
+    async fn links(
+        &self,
+        source: &SourceName,
+        from: Option<&str>,
+        most: usize,
+    ) -> Result<Links, StoreError> {
+        let (source, from) = (source.clone(), from.map(str::to_owned));
+        let read = move |db: &_| links::page(db, &source, from.as_deref(), most);
+        self.readers.read("links", read).await
+    }
+
+    async fn awaiting(
+        &self,
+        source: &SourceName,
+        manager: &str,
+        most: usize,
+    ) -> Result<Vec<Person>, StoreError> {
+        let (source, manager) = (source.clone(), manager.to_owned());
+        let read = move |db: &_| links::awaiting(db, &source, &manager, most);
+        self.readers.read("awaiting", read).await
+    }
+
+    async fn appointments(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        self.readers.read("appointments", move |db| links::appointments(db, until, most)).await
+    }
+
+    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
+        let (person, choice) = (person.clone(), choice.map(record::write_choice));
+        let choose = move |db: &_| links::choose(db, &person, choice.as_deref());
+        self.writer.write("choose", choose).await
+    }
+
+    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {
+        let person = person.clone();
+        self.readers.read("choice", move |db| links::choice(db, &person)).await
+    }
+
+    async fn unlink(&self, person: &Person) -> Result<bool, StoreError> {
+        let (person, clock) = (person.clone(), self.clock.clone());
+        let unlink = move |db: &_| lease::unlink(db, &person, clock.now());
+        self.writer.write("unlink", unlink).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.readers.read("note", move |db| notes::read(db, &name)).await
+    }
+
+    async fn put_note(
+        &self,
+        name: &str,
+        before: Option<&str>,
+        now: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        assert_short(now);
+        let (name, own) = (name.to_owned(), |text: Option<&str>| text.map(str::to_owned));
+        let (before, now) = (own(before), own(now));
+        let put = move |db: &_| notes::put(db, &name, before.as_deref(), now.as_deref());
+        self.writer.write("put_note", put).await
     }
 
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
         let account = account.clone();
-        self.readers.read("owner", move |db| rows::owner(db, &account)).await
+        self.readers.read("owner", move |db| links::owner(db, &account)).await
     }
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {

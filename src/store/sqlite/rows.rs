@@ -1,15 +1,12 @@
-//! Rows: how a delivery, an event and a link are written and read, and a person's place in the
-//! queue.
+//! Rows: how a delivery and an event are written and read, and a person's place in the queue.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Stop;
-use crate::model::{
-    AccountId, Delivery, DeliveryState, EmployeeId, Event, Lane, Link, Person, SourceName,
-};
-use crate::store::{StoreError, record};
+use crate::model::{Delivery, DeliveryState, EmployeeId, Event, Lane, Person, SourceName};
+use crate::store::record;
 
 /// A delivery with its stored form, which the caller makes, so that the writer only writes.
 pub(super) struct Written {
@@ -106,37 +103,6 @@ pub(super) fn person(row: &Row<'_>) -> Result<Person, rusqlite::Error> {
         source: SourceName::new(row.get::<_, String>(0)?),
         employee: EmployeeId::new(row.get::<_, String>(1)?),
     })
-}
-
-/// What is known of a person's account.
-pub(super) fn link(db: &Connection, person: &Person) -> Result<Option<Link>, Stop> {
-    let sql = "SELECT record FROM link WHERE source = ?1 AND employee = ?2";
-    let record: Option<String> =
-        db.prepare_cached(sql)?.query_row(keys(person), |row| row.get(0)).optional()?;
-    Ok(record.map(|record| record::read("link", &record)).transpose()?)
-}
-
-/// Whose account this is.
-pub(super) fn owner(db: &Connection, account: &AccountId) -> Result<Option<Person>, Stop> {
-    let sql = "SELECT source, employee FROM link WHERE account = ?1";
-    Ok(db.prepare_cached(sql)?.query_row([account.as_str()], person).optional()?)
-}
-
-/// Writes a person's link, unless the account is another person's.
-pub(super) fn write_link(db: &Connection, person: &Person, link: &Link) -> Result<(), Stop> {
-    if let Some(account) = &link.account
-        && let Some(owner) = owner(db, account)?
-        && owner != *person
-    {
-        return Err(StoreError::AccountTaken(owner).into());
-    }
-    let sql = "INSERT INTO link (source, employee, account, record) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT (source, employee) DO UPDATE \
-               SET account = excluded.account, record = excluded.record";
-    let (source, employee) = keys(person);
-    let account = link.account.as_ref().map(AccountId::as_str);
-    db.prepare_cached(sql)?.execute((source, employee, account, record::write(link)))?;
-    Ok(())
 }
 
 /// The two columns by which a person is found.

@@ -183,6 +183,14 @@ impl Store for OnlyBudgets {
     async fn save_link(&self, _: &Lease, _: &Link) -> Result<(), StoreError> { unreachable!() }
     async fn settle(&self, _: Lease, _: Vec<Delivery>, _: Option<Link>) -> Result<(), StoreError> { unreachable!() }
     async fn link(&self, _: &Person) -> Result<Option<Link>, StoreError> { unreachable!() }
+    async fn links(&self, _: &SourceName, _: Option<&str>, _: usize) -> Result<Links, StoreError> { unreachable!() }
+    async fn awaiting(&self, _: &SourceName, _: &str, _: usize) -> Result<Vec<Person>, StoreError> { unreachable!() }
+    async fn appointments(&self, _: Timestamp, _: usize) -> Result<Vec<(Person, Timestamp)>, StoreError> { unreachable!() }
+    async fn choose(&self, _: &Person, _: Option<&Choice>) -> Result<(), StoreError> { unreachable!() }
+    async fn choice(&self, _: &Person) -> Result<Option<Choice>, StoreError> { unreachable!() }
+    async fn unlink(&self, _: &Person) -> Result<bool, StoreError> { unreachable!() }
+    async fn note(&self, _: &str) -> Result<Option<String>, StoreError> { unreachable!() }
+    async fn put_note(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<bool, StoreError> { unreachable!() }
     async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> { unreachable!() }
     async fn delivery(&self, _: &DeliveryId) -> Result<Option<Delivery>, StoreError> { unreachable!() }
     async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> { unreachable!() }

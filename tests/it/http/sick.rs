@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
 };
 use instep::store::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
-    Store, StoreError,
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError,
 };
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -90,6 +90,49 @@ impl Store for Sick {
     }
     async fn link(&self, person: &Person) -> Result<Option<Link>, StoreError> {
         self.up("link")?.link(person).await
+    }
+    async fn links(
+        &self,
+        source: &SourceName,
+        from: Option<&str>,
+        most: usize,
+    ) -> Result<Links, StoreError> {
+        self.up("links")?.links(source, from, most).await
+    }
+    async fn awaiting(
+        &self,
+        source: &SourceName,
+        manager: &str,
+        most: usize,
+    ) -> Result<Vec<Person>, StoreError> {
+        self.up("awaiting")?.awaiting(source, manager, most).await
+    }
+    async fn appointments(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        self.up("appointments")?.appointments(until, most).await
+    }
+    async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
+        self.up("choose")?.choose(person, choice).await
+    }
+    async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {
+        self.up("choice")?.choice(person).await
+    }
+    async fn unlink(&self, person: &Person) -> Result<bool, StoreError> {
+        self.up("unlink")?.unlink(person).await
+    }
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.up("note")?.note(name).await
+    }
+    async fn put_note(
+        &self,
+        name: &str,
+        before: Option<&str>,
+        now: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.up("put_note")?.put_note(name, before, now).await
     }
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
         self.up("owner")?.owner(account).await

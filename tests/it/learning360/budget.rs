@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
 };
 use instep::store::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Rate, Retention,
-    Store, StoreError,
+    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError,
 };
 use jiff::Timestamp;
 
@@ -54,6 +54,39 @@ impl Store for Budgets {
     }
     async fn link(&self, _: &Person) -> Result<Option<Link>, StoreError> {
         no("link")
+    }
+    async fn links(&self, _: &SourceName, _: Option<&str>, _: usize) -> Result<Links, StoreError> {
+        no("links")
+    }
+    async fn awaiting(&self, _: &SourceName, _: &str, _: usize) -> Result<Vec<Person>, StoreError> {
+        no("awaiting")
+    }
+    async fn appointments(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, StoreError> {
+        no("appointments")
+    }
+    async fn choose(&self, _: &Person, _: Option<&Choice>) -> Result<(), StoreError> {
+        no("choose")
+    }
+    async fn choice(&self, _: &Person) -> Result<Option<Choice>, StoreError> {
+        no("choice")
+    }
+    async fn unlink(&self, _: &Person) -> Result<bool, StoreError> {
+        no("unlink")
+    }
+    async fn note(&self, _: &str) -> Result<Option<String>, StoreError> {
+        no("note")
+    }
+    async fn put_note(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        no("put_note")
     }
     async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> {
         no("owner")

@@ -7,6 +7,7 @@
 mod model;
 mod sqlite;
 mod suite;
+mod upgrading;
 
 /// Makes one test of each case of the suite, for one backend.
 macro_rules! suite {
@@ -57,12 +58,30 @@ macro_rules! suite {
                     an_account_can_pass_to_another_person
                     many_workers_settle_everything_once
                 }
+                linking {
+                    who_awaits_a_manager_is_found
+                    appointments_come_earliest_first
+                    an_appointment_never_comes_early
+                    a_refused_link_is_not_found
+                    strange_names_wait_apart
+                    all_links_of_a_source_are_walked
+                    a_walk_leaves_out_nothing_while_links_change
+                    an_unlinked_account_is_free
+                    nobody_is_unlinked_under_lease
+                    a_choice_is_kept_apart_from_the_link
+                }
+                noting {
+                    a_note_is_written_by_who_knows_it
+                    a_note_holds_any_text
+                    of_many_who_try_one_succeeds
+                }
                 looking {
                     what_is_unknown_is_none
                     each_filter_filters
                     pages_follow_each_other_newest_first
                     a_newer_record_is_refused_with_a_reason
                     an_unreadable_record_stops_nobody_else
+                    an_unreadable_record_is_left_out_of_lists
                 }
                 replaying {
                     a_replay_starts_afresh_and_keeps_the_history

@@ -2,20 +2,23 @@
 //! maps in memory would say. A failing walk is made as short as possible and printed with its seed;
 //! `INSTEP_SEED=<seed>` walks the same ways again.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
 use instep::model::{
-    AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Fate, Lane, Link,
+    AccountId, Appointment, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, Fate, Lane,
+    Link,
 };
-use instep::store::{Accepted, Depth, Due, Lease, Retention, StoreError};
-use jiff::Timestamp;
+use instep::store::{Accepted, Depth, Due, Lease, Retention};
 use proptest::prelude::*;
 use proptest::test_runner::{
     Config, RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner,
 };
 
+use self::state::{Held, Model};
 use super::suite::{Fixture, LASTING, arrival, bob, person};
 
 /// Tries random values from a seed, and tells the seed when one fails.
@@ -36,6 +39,9 @@ pub fn run<S: Strategy>(cases: u32, values: S, test: impl AsyncFn(S::Value) -> T
     }
 }
 
+/// So many managers are awaited.
+const MANAGERS: u8 = 2;
+
 #[derive(Clone, Debug)]
 enum Outcome {
     Done,
@@ -53,6 +59,9 @@ enum Step {
     Settle { lease: usize, outcomes: Vec<Outcome>, link: Option<Link> },
     Replay { which: Vec<usize>, lane: Lane, wait: u64 },
     Trim { events: u64, deliveries: u64 },
+    Unlink { employee: usize },
+    Choose { employee: usize, choice: Option<Choice> },
+    Note { name: usize, before: Option<String>, now: Option<String> },
     Pass(u64),
     Reopen,
 }
@@ -68,12 +77,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ]
     };
     let link = || {
-        (prop::option::weighted(0.8, 0..3_u8), 0..1000_u32).prop_map(|(account, differs)| Link {
+        let account = prop::option::weighted(0.8, 0..3_u8);
+        let manager = prop::option::weighted(0.4, 0..MANAGERS);
+        let wait = prop::option::weighted(0.4, 0..300_u64);
+        (account, manager, wait, 0..1000_u32).prop_map(|(account, manager, wait, differs)| Link {
             account: account.map(|account| AccountId::new(format!("account {account}"))),
+            awaits: manager.map(|manager| format!("employee {manager}")),
+            appointment: wait.map(|wait| Appointment {
+                at: Fixture::clock().now() + Duration::from_secs(wait),
+                why: "the start date".into(),
+            }),
             external_id: Some(differs.to_string()),
             ..Link::default()
         })
     };
+    let choice = prop_oneof![
+        (0..3_u8).prop_map(|n| Choice::Account(AccountId::new(format!("account {n}")))),
+        Just(Choice::Create),
+        Just(Choice::Ignore),
+    ];
+    let text = || prop::option::of((0..2_u8).prop_map(|text| text.to_string()));
     let lane = prop_oneof![Just(Lane::Live), Just(Lane::Bulk)];
     let step = prop_oneof![
         8 => (0..24_usize, prop::bool::weighted(0.1))
@@ -86,6 +109,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(which, lane, wait)| Step::Replay { which, lane, wait }),
         1 => (0..300_u64, 0..300_u64)
             .prop_map(|(events, deliveries)| Step::Trim { events, deliveries }),
+        2 => (0..4_usize).prop_map(|employee| Step::Unlink { employee }),
+        2 => (0..4_usize, prop::option::of(choice))
+            .prop_map(|(employee, choice)| Step::Choose { employee, choice }),
+        2 => (0..2_usize, text(), text())
+            .prop_map(|(name, before, now)| Step::Note { name, before, now }),
         5 => (0..90_u64).prop_map(Step::Pass),
         1 => Just(Step::Reopen),
     ];
@@ -102,69 +130,6 @@ pub fn compare<F: Future<Output = Fixture>>(open: impl Fn() -> F) {
         }
         walk.look_at_everything().await
     });
-}
-
-/// A person under lease.
-struct Held {
-    token: String,
-    until: Timestamp,
-    deliveries: BTreeSet<DeliveryId>,
-}
-
-#[derive(Default)]
-struct Model {
-    /// Every event that a walk uses, made when it is first needed.
-    events: BTreeMap<usize, Arrival>,
-    /// What the store remembers of them: the delivery and the repeats.
-    seen: BTreeMap<EventId, (DeliveryId, u64)>,
-    /// When each remembered event was first received.
-    received: BTreeMap<EventId, Timestamp>,
-    deliveries: BTreeMap<DeliveryId, Delivery>,
-    held: BTreeMap<EmployeeId, Held>,
-    links: BTreeMap<EmployeeId, Link>,
-    /// All deliveries ever made, to choose from.
-    ever: Vec<DeliveryId>,
-}
-
-impl Model {
-    fn due(&self, employee: &EmployeeId, now: Timestamp) -> Vec<Delivery> {
-        let due = |delivery: &&Delivery| {
-            delivery.employee.as_ref() == Some(employee)
-                && delivery.state == DeliveryState::Waiting
-                && delivery.due <= now
-        };
-        self.deliveries.values().filter(due).cloned().collect()
-    }
-
-    fn employees(&self) -> BTreeSet<EmployeeId> {
-        self.deliveries.values().filter_map(|delivery| delivery.employee.clone()).collect()
-    }
-
-    fn take_back(&mut self, now: Timestamp) {
-        let lost = self.held.iter().filter(|(_, held)| held.until <= now);
-        for employee in lost.map(|(employee, _)| employee.clone()).collect::<Vec<_>>() {
-            for id in self.held.remove(&employee).expect("held").deliveries {
-                self.deliveries.get_mut(&id).expect("of a lease").kills += 1;
-            }
-        }
-    }
-
-    /// Whether this lease may write, and this link with it.
-    fn may(&self, lease: &Lease, link: Option<&Link>) -> Result<(), String> {
-        let held = self.held.get(&lease.person.employee);
-        if held.is_none_or(|held| held.token != lease.token) {
-            return Err(StoreError::LeaseLost.to_string());
-        }
-        let account = link.and_then(|link| link.account.as_ref());
-        let owner = self.links.iter().find(|(employee, link)| {
-            **employee != lease.person.employee
-                && account.is_some()
-                && link.account.as_ref() == account
-        });
-        owner.map_or(Ok(()), |(owner, _)| {
-            Err(StoreError::AccountTaken(person(owner.as_str())).to_string())
-        })
-    }
 }
 
 struct Walk {
@@ -219,12 +184,38 @@ impl Walk {
                 }
                 same(self.on.store.replay(&ids, *lane, at).await.unwrap(), expected, "replay")?;
             }
+            Step::Unlink { employee } => {
+                let person = person(&employee.to_string());
+                let expected = self.model.unlink(&person.employee, now);
+                same(self.on.store.unlink(&person).await.unwrap(), expected, "unlink")?;
+            }
+            Step::Choose { employee, choice } => {
+                let person = person(&employee.to_string());
+                self.on.store.choose(&person, choice.as_ref()).await.unwrap();
+                let choices = &mut self.model.choices;
+                match choice.clone() {
+                    Some(choice) => drop(choices.insert(person.employee, choice)),
+                    None => drop(choices.remove(&person.employee)),
+                }
+            }
+            Step::Note { name, before, now } => {
+                let name = format!("note {name}");
+                let put = self.on.store.put_note(&name, before.as_deref(), now.as_deref());
+                let notes = &mut self.model.notes;
+                let expected = notes.get(&name) == before.as_ref();
+                same(put.await.unwrap(), expected, "put_note")?;
+                match now.clone() {
+                    Some(now) if expected => drop(notes.insert(name, now)),
+                    None if expected => drop(notes.remove(&name)),
+                    _ => {}
+                }
+            }
             Step::Trim { events, deliveries } => {
                 let ago = |seconds| now - Duration::from_secs(seconds);
                 let (events, deliveries) = (ago(*events), ago(*deliveries));
                 let retention = Retention { events, deliveries };
                 while self.on.store.trim(retention).await.unwrap() > 0 {}
-                self.trim(retention);
+                self.model.trim(retention);
             }
         }
         Ok(())
@@ -314,6 +305,8 @@ impl Walk {
             with_bulk += usize::from(has(&expected, Lane::Bulk));
             same(&lease.deliveries, &expected, "deliveries of a lease")?;
             same(lease.link.as_ref(), self.model.links.get(&employee), "link of a lease")?;
+            let choice = self.model.choices.get(&employee);
+            same(lease.choice.as_ref(), choice, "choice of a lease")?;
             let deliveries = expected.into_iter().map(|delivery| delivery.id).collect();
             let held = Held { token: lease.token.clone(), until: now + LASTING, deliveries };
             prop_assert!(self.model.held.insert(employee, held).is_none());
@@ -365,22 +358,6 @@ impl Walk {
         Ok(())
     }
 
-    fn trim(&mut self, retention: Retention) {
-        let model = &mut self.model;
-        model.deliveries.retain(|_, delivery| {
-            matches!(delivery.state, DeliveryState::Waiting | DeliveryState::Dead)
-                || delivery.received_at >= retention.deliveries
-        });
-        let needed: BTreeSet<_> = model
-            .deliveries
-            .values()
-            .filter(|d| matches!(d.state, DeliveryState::Waiting | DeliveryState::Dead))
-            .map(|delivery| delivery.event.clone())
-            .collect();
-        let received = &model.received;
-        model.seen.retain(|id, _| received[id] >= retention.events || needed.contains(id));
-    }
-
     async fn look_around(&self) -> TestCaseResult {
         let (model, now) = (&self.model, self.on.clock.now());
         let all = || model.deliveries.values();
@@ -412,6 +389,19 @@ impl Walk {
             let next = waiting().map(|delivery| delivery.due).min();
             same(due, Due { persons, live: 0, next }, "who is due next")?;
         }
+
+        for manager in 0..MANAGERS {
+            let manager = format!("employee {manager}");
+            let found = self.on.store.awaiting(&bob(), &manager, 100).await.unwrap();
+            let found: BTreeSet<_> = found.into_iter().collect();
+            same(found, model.awaiting(&manager), "who awaits a manager")?;
+        }
+        let found = self.on.store.appointments(now, 100).await.unwrap();
+        let mut sorted: Vec<_> = found.into_iter().map(|(person, at)| (at, person)).collect();
+        let is_sorted = sorted.is_sorted_by_key(|(at, _)| *at);
+        sorted.sort();
+        same(sorted, model.appointments(now), "appointments")?;
+        prop_assert!(is_sorted, "the earliest first");
         Ok(())
     }
 
@@ -429,12 +419,27 @@ impl Walk {
             let kept = kept.map(|kept| (kept.delivery, kept.repeats));
             same(kept.as_ref(), model.seen.get(&arrival.event.id), "event")?;
         }
-        for (employee, link) in &model.links {
-            let person = person(employee.as_str());
-            same(store.link(&person).await.unwrap().as_ref(), Some(link), "link")?;
-            if let Some(account) = &link.account {
-                same(store.owner(account).await.unwrap(), Some(person), "owner")?;
-            }
+        let links = store.links(&bob(), None, 100).await.unwrap();
+        let links: BTreeMap<_, _> =
+            links.links.into_iter().map(|(person, link)| (person.employee, link)).collect();
+        same(&links, &model.links, "links")?;
+        for employee in 0..4 {
+            let person = person(&employee.to_string());
+            let link = store.link(&person).await.unwrap();
+            same(link.as_ref(), model.links.get(&person.employee), "link")?;
+            let choice = store.choice(&person).await.unwrap();
+            same(choice.as_ref(), model.choices.get(&person.employee), "choice")?;
+        }
+        for account in 0..3 {
+            let account = AccountId::new(format!("account {account}"));
+            let is_theirs = |link: &Link| link.account.as_ref() == Some(&account);
+            let owner = model.links.iter().find(|(_, link)| is_theirs(link));
+            let owner = owner.map(|(employee, _)| person(employee.as_str()));
+            same(store.owner(&account).await.unwrap(), owner, "owner")?;
+        }
+        for name in ["note 0", "note 1"] {
+            let note = store.note(name).await.unwrap();
+            same(note.as_ref(), model.notes.get(name), "note")?;
         }
         Ok(())
     }

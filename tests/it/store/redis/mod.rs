@@ -3,6 +3,7 @@
 
 mod checking;
 mod failing_over;
+mod linking;
 mod outages;
 mod sharing;
 
@@ -66,7 +67,7 @@ fn connect(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
 }
 
 /// A store on a server of its own.
-fn own(options: &str) -> (Server, Fixture) {
+pub fn own(options: &str) -> (Server, Fixture) {
     let (server, clock) = (Server::with(options), Fixture::clock());
     let store = Arc::new(connect(&server.url(), "own", &clock));
     let on = Fixture {

@@ -129,3 +129,28 @@ pub async fn an_unreadable_record_stops_nobody_else(on: Fixture) {
     assert!(on.store.delivery(&unreadable).await.is_err());
     assert_eq!(on.store.depth().await.unwrap().waiting, 1);
 }
+
+/// It is shown by its id, with the reason; whoever looks at the rest is not kept from it.
+pub async fn an_unreadable_record_is_left_out_of_lists(on: Fixture) {
+    let mut readable = Vec::new();
+    let mut unreadable = Vec::new();
+    for n in 0..9 {
+        let id = on.accept(&(n % 2).to_string(), Lane::Live).await;
+        if n % 3 == 1 { &mut unreadable } else { &mut readable }.push(id);
+    }
+    readable.reverse();
+    for id in &unreadable {
+        plant_a_newer_record(&on, id).await;
+    }
+    assert_eq!(listed(&on, Filter::default()).await, readable);
+    let waiting = Filter { state: Some(DeliveryState::Waiting), ..Filter::default() };
+    assert_eq!(listed(&on, waiting).await, readable);
+    for (employee, count) in [("0", 4), ("1", 2)] {
+        let filter = Filter { employee: Some(employee.into()), ..Filter::default() };
+        assert_eq!(listed(&on, filter).await.len(), count, "of {employee}");
+    }
+    let page = on.store.deliveries(&Filter::default(), 4).await.unwrap();
+    let page: Vec<_> = page.into_iter().map(|delivery| delivery.id).collect();
+    assert_eq!(page, readable[..4], "a page is full while there are more");
+    assert!(on.store.delivery(&unreadable[0]).await.is_err());
+}

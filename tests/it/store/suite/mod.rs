@@ -4,7 +4,9 @@
 pub mod accepting;
 pub mod budgets;
 pub mod leasing;
+pub mod linking;
 pub mod looking;
+pub mod noting;
 pub mod replaying;
 pub mod running_out;
 pub mod settling;
