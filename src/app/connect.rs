@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::BuildError;
 use crate::clock::{Clock, Deadline};
 use crate::config::{HiBobSettings, Learning360Settings, RuleSettings, Settings, StoreSettings};
-use crate::model::SourceName;
+use crate::model::{Needs, SourceName};
 use crate::provisioning::rules::{RuleProblem, Rules};
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
@@ -169,7 +169,7 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
     match learning360(&settings.target, &store) {
         Err(error) => tell("target", true, error.to_string()),
         Ok(target) => {
-            let problems = target.check(Deadline::after(TRY)).await;
+            let problems = target.check(&needs(settings), Deadline::after(TRY)).await;
             if problems.is_empty() {
                 tell("target", false, "works, with every scope that is needed".to_owned());
             }
@@ -179,6 +179,19 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
         }
     }
     findings
+}
+
+/// What the rules of all sources need to know of the target; rules that do not compile need nothing.
+fn needs(settings: &Settings) -> Needs {
+    let mut all = Needs::default();
+    for source in settings.sources.values() {
+        if let Ok(rules) = compile(&source.rules) {
+            let needs = rules.needs();
+            all.groups |= needs.groups;
+            all.custom_fields.extend(needs.custom_fields);
+        }
+    }
+    all
 }
 
 /// An error with its causes, for a person at a terminal.

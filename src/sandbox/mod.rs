@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use company::{Change, Company};
 pub use hibob::{Changed, Hook, Progress, sign};
 pub use life::{Deed, Life};
+pub use lms::FieldSetup;
 
 use self::hibob::HiBob;
 use self::lists::SITES;
@@ -55,6 +56,11 @@ pub struct Options {
     pub webhook: Option<String>,
     /// Whether the documented rate limits hold.
     pub limits: bool,
+    /// Private groups that the LMS begins with: names from below the root, with slashes between
+    /// them (`Departments/Finance`). What is missing above one is made, too.
+    pub groups: Vec<String>,
+    /// Custom fields of accounts that the LMS begins with.
+    pub custom_fields: Vec<FieldSetup>,
 }
 
 impl Default for Options {
@@ -69,6 +75,8 @@ impl Default for Options {
             lms: any,
             webhook: None,
             limits: true,
+            groups: Vec::new(),
+            custom_fields: Vec::new(),
         }
     }
 }
@@ -106,7 +114,7 @@ impl Sandbox {
     /// Starts both doubles.
     ///
     /// # Errors
-    /// When an address cannot be taken.
+    /// When an address cannot be taken, or a group or custom field cannot be.
     pub async fn start(options: Options, clock: Clock) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let company = Company::new(options.people, options.seed, clock.now());
@@ -123,6 +131,7 @@ impl Sandbox {
         let (steady, halt) = (clock.clone(), stop.clone());
         let hibob = HiBob::new(company, &service_user, &token, hook, steady, halt);
         let lms = Lms::new(options.seed, &client_id, &client_secret, accounts, clock.clone());
+        lms.furnish(&options.groups, &options.custom_fields).map_err(io::Error::other)?;
         hibob.limit(options.limits);
         lms.limit(options.limits);
         let default_group = lms.default_group();
@@ -212,7 +221,10 @@ impl Sandbox {
         people.iter().map(|person| serde_json::to_value(person).unwrap_or_default()).collect()
     }
 
-    /// Every account with its groups, links and values, the owner's included.
+    /// Every account with its groups, links and values, the owner's included: `groups` (ids and
+    /// roles), `memberships` (the same with `path`, as in `Departments/Finance`, and `role`),
+    /// `customFields` (values by id), `customValues` (by name), `managers` and `subordinates`
+    /// (accounts' ids), `externalIds`, `toBeDeactivatedAt`.
     pub fn accounts(&self) -> Vec<Value> {
         self.lms.double.accounts()
     }

@@ -272,7 +272,7 @@ impl<D: Double> Front<D> {
         };
         known.unwrap_or_else(|| {
             let known = "GET state stats requests faults settings; \
-                POST people webhook accounts faults limits settings revoke";
+                POST people webhook accounts groups custom-fields faults limits settings revoke";
             Answer::json(404, &json!({"error": "no such control call", "known": known}))
         })
     }

@@ -81,7 +81,8 @@ pub fn patch(state: &mut State, call: &Call) -> Outcome {
 pub fn delete(state: &mut State, call: &Call) -> Outcome {
     ask::no_query(call)?;
     let at = place(state, ask::id(call, 0)?)?;
-    state.custom_fields.remove(at);
+    let gone = state.custom_fields.remove(at);
+    state.forget_custom(&gone.id);
     Ok(Answer::empty(204))
 }
 
@@ -115,7 +116,8 @@ pub fn authorize(state: &mut State, call: &Call) -> Outcome {
     Ok(Answer::json(200, &values))
 }
 
-fn fits(kind: &str, value: &str) -> bool {
+/// Whether a field of this type can hold the value.
+pub fn fits(kind: &str, value: &str) -> bool {
     !value.is_empty() && (kind != "date" || value.parse::<Date>().is_ok())
 }
 

@@ -63,7 +63,7 @@ pub fn get(state: &State, call: &Call) -> Outcome {
 }
 
 /// `POST /groups`
-pub fn create(state: &mut State, call: &Call) -> Outcome {
+pub fn create(state: &mut State, call: &Call, settings: &Settings) -> Outcome {
     let body = read(
         call,
         &[
@@ -74,6 +74,9 @@ pub fn create(state: &mut State, call: &Call) -> Outcome {
         ],
     )?;
     let parent = parent(state, &body)?;
+    if state.groups().count() >= settings.most_groups {
+        return Err(refuse(400, "maxGroupsLimitReached"));
+    }
     let name = body["name"].as_str().unwrap_or_default();
     let custom = body.get("custom").and_then(Value::as_str).map(str::to_owned);
     let place = state.add_group(name, body["public"] == true, parent, custom);

@@ -7,6 +7,7 @@ mod bulk;
 mod by_hand;
 mod custom_fields;
 mod external_ids;
+mod furnish;
 mod groups;
 mod paths;
 mod settings;
@@ -19,9 +20,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::external_ids::Mapping;
+pub use self::furnish::FieldSetup;
 use self::paths::{Op, endpoints};
 use self::settings::Settings;
 use self::state::{State, Status};
@@ -121,6 +124,16 @@ impl Lms {
             client_secret: secret.to_owned(),
             clock,
         }
+    }
+
+    /// Adds groups, by their paths, and custom fields.
+    ///
+    /// # Errors
+    /// When one of them cannot be.
+    pub fn furnish(&self, groups: &[String], fields: &[FieldSetup]) -> Result<(), String> {
+        let state = &mut self.inner().state;
+        furnish::groups(state, groups)?;
+        fields.iter().try_for_each(|setup| furnish::field(state, setup).map(drop))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -241,7 +254,7 @@ impl Lms {
             Op::CustomValues => custom_fields::values(state, call),
             Op::SetCustomValues => custom_fields::set_values(state, call),
             Op::Groups => groups::list(state, call),
-            Op::CreateGroup => groups::create(state, call),
+            Op::CreateGroup => groups::create(state, call, settings),
             Op::Group => groups::get(state, call),
             Op::PatchGroup => groups::patch(state, call),
             Op::DeleteGroup => groups::delete(state, call),
@@ -281,7 +294,8 @@ impl Lms {
     }
 
     fn stats(&self, ledger: &Ledger) -> Answer {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        inner.state.advance(self.clock.now());
         let mut counts = BTreeMap::from([("active", 0), ("invited", 0), ("deleted", 0)]);
         for (_, user) in inner.state.users() {
             *counts.entry(user.status.word()).or_insert(0) += 1;
@@ -292,7 +306,18 @@ impl Lms {
 
     fn by_hand(&self, body: &[u8]) -> Result<Value, String> {
         let edit = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        by_hand::edit(&mut self.inner().state, &edit, self.clock.now())
+        let (now, mut inner) = (self.clock.now(), self.inner());
+        inner.state.advance(now);
+        by_hand::edit(&mut inner.state, &edit, now)
+    }
+
+    fn set_up<S: DeserializeOwned>(
+        &self,
+        body: &[u8],
+        make: fn(&mut State, &S) -> Result<Value, String>,
+    ) -> Result<Value, String> {
+        let setup = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        make(&mut self.inner().state, &setup)
     }
 
     fn set_settings(&self, body: &[u8]) -> Result<Value, String> {
@@ -344,6 +369,8 @@ impl Double for Lms {
             ("GET", "/_sandbox/state") => return Some(self.state(ledger)),
             ("GET", "/_sandbox/stats") => return Some(self.stats(ledger)),
             ("POST", "/_sandbox/accounts") => self.by_hand(&call.body),
+            ("POST", "/_sandbox/groups") => self.set_up(&call.body, furnish::group),
+            ("POST", "/_sandbox/custom-fields") => self.set_up(&call.body, furnish::field),
             ("POST", "/_sandbox/settings") => self.set_settings(&call.body),
             ("GET", "/_sandbox/settings") => Ok(json!(self.inner().settings)),
             ("POST", "/_sandbox/revoke") => {

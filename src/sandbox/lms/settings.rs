@@ -29,6 +29,8 @@ pub struct Settings {
     pub role_twice_is_error: bool,
     /// Whether the company has the role `analyst`.
     pub analyst_available: bool,
+    /// How many groups there may be.
+    pub most_groups: usize,
     /// How many values a filter may have.
     pub in_limit: usize,
     /// Whether bulk calls work.
@@ -63,6 +65,7 @@ impl Default for Settings {
             unfiltered_hides_deleted: false,
             role_twice_is_error: false,
             analyst_available: true,
+            most_groups: 100_000,
             in_limit: 50,
             bulk_enabled: true,
             bulk_ms: 200,

@@ -292,6 +292,13 @@ impl State {
         }
     }
 
+    /// Takes a custom field's value from everybody.
+    pub fn forget_custom(&mut self, field: &str) {
+        for user in self.users.iter_mut().flatten() {
+            user.custom.remove(field);
+        }
+    }
+
     /// Makes one user the manager of another, or no longer.
     pub fn set_manager(&mut self, place: usize, manager: usize, on: bool) {
         let flip =
@@ -303,6 +310,24 @@ impl State {
     /// A group's place by id.
     pub fn group_place(&self, id: &str) -> Option<usize> {
         self.group_by_id.get(id).copied()
+    }
+
+    /// The group that all others are below.
+    pub fn root(&self) -> Option<usize> {
+        self.groups().find(|(_, group)| group.parent.is_none()).map(|(place, _)| place)
+    }
+
+    /// The names from below the root to a group, with slashes between them; the root's own name.
+    fn path(&self, place: usize) -> String {
+        let up = |at: &usize| self.group(*at)?.parent;
+        let mut names: Vec<&str> = std::iter::successors(Some(place), up)
+            .filter_map(|at| Some(self.group(at)?.name.as_str()))
+            .collect();
+        if names.len() > 1 {
+            names.pop();
+        }
+        names.reverse();
+        names.join("/")
     }
 
     /// The group at a place.
@@ -369,21 +394,24 @@ impl State {
     /// Takes a role away; `false` when it was not there. `learner` also goes from public groups
     /// below, down to the first private one.
     pub fn remove_role(&mut self, user: usize, group: usize, role: &'static str) -> bool {
-        if let Some(group) = self.group_mut(group) {
-            group.members.remove(&(user, role));
-        }
-        let was = self.user_mut(user).is_some_and(|user| user.roles.remove(&(group, role)));
-        if was && role == "learner" {
-            let below: Vec<_> = self
-                .groups()
-                .filter(|(_, child)| child.parent == Some(group) && child.public)
-                .map(|(at, _)| at)
-                .collect();
+        let was = self.drop_role(user, group, role);
+        let mut above = if was && role == "learner" { vec![group] } else { Vec::new() };
+        while let Some(place) = above.pop() {
+            let below = self.groups().filter(|(_, child)| child.parent == Some(place));
+            let below: Vec<_> = below.filter(|(_, child)| child.public).map(|(at, _)| at).collect();
             for child in below {
-                self.remove_role(user, child, role);
+                self.drop_role(user, child, role);
+                above.push(child);
             }
         }
         was
+    }
+
+    fn drop_role(&mut self, user: usize, group: usize, role: &'static str) -> bool {
+        if let Some(group) = self.group_mut(group) {
+            group.members.remove(&(user, role));
+        }
+        self.user_mut(user).is_some_and(|user| user.roles.remove(&(group, role)))
     }
 
     /// Lets happen what time brings: planned deactivations and bulk operations.
@@ -419,6 +447,14 @@ impl State {
             roles.map(|(at, role)| json!({"groupId": group(*at), "role": role})).collect();
         let custom = user.custom.iter().map(|(id, (_, value))| (id.clone(), value.as_str().into()));
         full["customFields"] = Value::Object(custom.collect());
+        // The same by names, for people and for tests.
+        let memberships = user.roles.iter();
+        full["memberships"] =
+            memberships.map(|(at, role)| json!({"path": self.path(*at), "role": role})).collect();
+        let named = |id: &String| self.custom_fields.iter().find(|field| field.id == *id);
+        let values = user.custom.iter();
+        let values = values.filter_map(|(id, (_, v))| Some((named(id)?.name.clone(), v.as_str())));
+        full["customValues"] = values.collect::<BTreeMap<_, _>>().into_iter().collect();
         full["managers"] = ids(&user.managers);
         full["subordinates"] = ids(&user.subordinates);
         full["externalIds"] = self.mappings.of(&user.id).map(|m| json!(m)).collect();

@@ -3,6 +3,7 @@
 
 use super::client::{Call, Client, Turn};
 use super::{codes, wire};
+use crate::model::Needs;
 use crate::targets::TargetError;
 
 /// An id that no account, group or mapping has. A write to it is refused for the scope (403) or,
@@ -13,7 +14,12 @@ const NOTHING: &str = "000000000000000000000000";
 const NOBODY: &str = "instep-check@instep.invalid";
 
 /// Problems, in sentences; none when all is well.
-pub(super) async fn check(client: &Client, default_group: &str, turn: Turn) -> Vec<String> {
+pub(super) async fn check(
+    client: &Client,
+    default_group: &str,
+    needs: &Needs,
+    turn: Turn,
+) -> Vec<String> {
     if let Err(error) = client.sign_in(turn).await {
         return vec![sentence(&error)];
     }
@@ -32,7 +38,9 @@ pub(super) async fn check(client: &Client, default_group: &str, turn: Turn) -> V
             _ => sentence(&error),
         });
     }
-    for reading in [Reading::Users, Reading::ExternalIds] {
+    // What groups and managers take is tried anyway: it is the same scopes.
+    let custom_fields = (!needs.custom_fields.is_empty()).then_some(Reading::CustomFields);
+    for reading in [Reading::Users, Reading::ExternalIds].into_iter().chain(custom_fields) {
         if let Err(error) = read(client, reading, turn).await {
             problems.push(sentence(&error));
         }
@@ -68,6 +76,7 @@ fn sentence(error: &TargetError) -> String {
 enum Reading<'a> {
     Users,
     ExternalIds,
+    CustomFields,
     Group(&'a str),
 }
 
@@ -78,6 +87,7 @@ async fn read(client: &Client, reading: Reading<'_>, turn: Turn) -> Result<(), T
             .call("GET /external-ids", &[])?
             .with("platform[eq]", NOBODY)
             .with("type[eq]", "user"),
+        Reading::CustomFields => client.call("GET /custom-fields", &[])?.with("name[eq]", NOBODY),
         Reading::Group(id) => client.call("GET /groups/{groupId}", &[id])?,
     };
     client.ask::<serde_json::Value>(call, turn).await.map(drop)

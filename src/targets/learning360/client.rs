@@ -157,22 +157,35 @@ impl Client {
         Err(not_json(&call, &raw))
     }
 
-    /// Reads a list to its end, page by page.
+    /// Reads a list to its end.
     pub async fn list<T: DeserializeOwned>(
         &self,
-        mut call: Call,
+        call: Call,
         turn: Turn,
     ) -> Result<Vec<T>, TargetError> {
         let mut all = Vec::new();
-        for _ in 0..PAGES {
-            let raw = self.send(&call, turn).await?;
-            let page: Vec<T> = wire::read(call.endpoint, &raw.body)?;
+        let take = |page: Vec<T>| {
             if all.is_empty() {
                 all = page;
             } else {
                 all.extend(page);
             }
-            let Some(next) = raw.next() else { return Ok(all) };
+        };
+        self.pages(call, turn, take).await?;
+        Ok(all)
+    }
+
+    /// Reads a list to its end, page by page; only one page at a time is held.
+    pub async fn pages<T: DeserializeOwned>(
+        &self,
+        mut call: Call,
+        turn: Turn,
+        mut take: impl FnMut(Vec<T>),
+    ) -> Result<(), TargetError> {
+        for _ in 0..PAGES {
+            let raw = self.send(&call, turn).await?;
+            take(wire::read(call.endpoint, &raw.body)?);
+            let Some(next) = raw.next() else { return Ok(()) };
             // The address is followed as given, but the token goes to no other host.
             let next = self.api.join(next).ok().filter(|url| url.origin() == self.api.origin());
             match next {
@@ -326,6 +339,7 @@ fn scope(endpoint: &str) -> String {
     let (method, path) = endpoint.split_once(' ').unwrap_or_default();
     let resource = match path.trim_start_matches('/').split('/').next() {
         Some("external-ids") => "externalIds",
+        Some("custom-fields") => "customFields",
         Some("groups") => "groups",
         _ => "users",
     };

@@ -17,6 +17,20 @@ use Then::{LookAgain, Refuse};
 pub(super) const VALUE_ALREADY_USED: &str = "valueAlreadyUsed";
 /// The owner cannot be deactivated.
 pub(super) const USER_IS_COMPANY_OWNER: &str = "userIsCompanyOwner";
+/// There is no such group.
+pub(super) const GROUP_NOT_FOUND: &str = "groupNotFound";
+/// The platform does not have the role.
+pub(super) const ANALYST_UNAVAILABLE: &str = "analystUnavailable";
+/// There is no such custom field.
+pub(super) const CUSTOM_FIELD_NOT_FOUND: &str = "customFieldNotFound";
+/// A custom field does not take this value.
+pub(super) const UNAUTHORIZED_VALUE: &str = "unauthorizedValue";
+/// A custom field holds something of another type.
+pub(super) const WRONG_TYPE_VALUE: &str = "wrongTypeValue";
+/// The manager has no account.
+pub(super) const MANAGER_NOT_FOUND: &str = "managerNotFound";
+/// The manager's account is deactivated.
+pub(super) const MANAGER_DELETED: &str = "managerDeleted";
 
 const TABLE: &[(&str, Then, &str)] = &[
     // Users
@@ -82,8 +96,9 @@ const TABLE: &[(&str, Then, &str)] = &[
     (
         "deactivationDateInvalid",
         Refuse,
-        "the account's automatic deactivation date is in the past or set on a deactivated account: \
-         clear it in 360Learning",
+        "the moment at which 360Learning shall deactivate the account must be a date and time in the \
+         future: correct the date in HR, or the rule rules.fields.deactivate_at; one that stands in \
+         the account already is cleared in 360Learning",
     ),
     (
         "notMemberOfPrimaryGroup",
@@ -116,25 +131,29 @@ const TABLE: &[(&str, Then, &str)] = &[
     ),
     // Groups and roles
     (
-        "groupNotFound",
+        GROUP_NOT_FOUND,
         Refuse,
-        "360Learning has no such group: correct target.default_group, then replay",
+        "360Learning has no such group: correct target.default_group or the rule under rules.groups \
+         that names it (create = true lets it be made), or make the group there, then replay",
     ),
     (
         "parentGroupNotFound",
         Refuse,
-        "360Learning has no such parent group: look whether it was deleted there",
+        "360Learning has no such parent group: look whether it was deleted there, and correct the \
+         rule under rules.groups that names it",
     ),
     ("userNotFoundInGroup", Refuse, "the account has no such role in this group any more"),
     (
-        "analystUnavailable",
+        ANALYST_UNAVAILABLE,
         Refuse,
-        "the platform's plan does not include the role analyst: give another role in 360Learning",
+        "the platform's plan does not include the role analyst: give another role in the rule under \
+         rules.groups, or in 360Learning",
     ),
     (
         "maxGroupsLimitReached",
         Refuse,
-        "the platform has as many groups as its plan allows: delete some or ask 360Learning",
+        "the platform has as many groups as its plan allows: delete some there or ask 360Learning, \
+         then replay",
     ),
     ("subdomainUnavailable", Refuse, "another group has this subdomain: choose another one"),
     ("rootGroupNotPublic", Refuse, "the platform's root group cannot be made public"),
@@ -151,17 +170,18 @@ const TABLE: &[(&str, Then, &str)] = &[
     ),
     // Custom fields
     (
-        "customFieldNotFound",
+        CUSTOM_FIELD_NOT_FOUND,
         Refuse,
-        "360Learning has no such custom field any more: look whether it was deleted there",
+        "360Learning has no such custom field any more: look whether it was deleted there, and \
+         correct the rule under rules.custom_fields that names it",
     ),
     (
-        "unauthorizedValue",
+        UNAUTHORIZED_VALUE,
         Refuse,
         "the value is not among the authorised values of the custom field: add it there",
     ),
     (
-        "wrongTypeValue",
+        WRONG_TYPE_VALUE,
         Refuse,
         "the value does not fit the type of the custom field: a date must be YYYY-MM-DD",
     ),
@@ -227,11 +247,17 @@ const TABLE: &[(&str, Then, &str)] = &[
     ),
     // Managers
     (
-        "managerNotFound",
+        MANAGER_NOT_FOUND,
         Refuse,
-        "360Learning has no account for the manager: look whether it was erased there",
+        "360Learning has no account with the id that we know of the manager: look whether it was \
+         erased there, then replay the manager",
     ),
-    ("managerDeleted", Refuse, "the manager's account is deactivated in 360Learning"),
+    (
+        MANAGER_DELETED,
+        Refuse,
+        "the manager's account is deactivated in 360Learning: correct the manager in HR, or activate \
+         that account",
+    ),
     ("managerNotAssignedToUser", Refuse, "the account is not managed by this manager any more"),
     // Requests as such
     (
@@ -276,5 +302,25 @@ pub(super) fn of(error: &TargetError) -> Option<&str> {
     match error {
         TargetError::LookAgain { code, .. } | TargetError::Refused { code, .. } => Some(code),
         _ => None,
+    }
+}
+
+/// The same, for a caller who knows that finding and planning again is worth a try.
+pub(super) fn look_again(error: TargetError) -> TargetError {
+    match error {
+        TargetError::Refused { code, advice } => TargetError::LookAgain { code, advice },
+        other => other,
+    }
+}
+
+/// Takes "it is there already" for success, whichever code says so: none is documented.
+pub(super) fn or_there_already(end: Result<(), TargetError>) -> Result<(), TargetError> {
+    match end {
+        Err(error)
+            if of(&error).is_some_and(|code| code.to_ascii_lowercase().contains("already")) =>
+        {
+            Ok(())
+        }
+        end => end,
     }
 }

@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, Turn};
 use super::lists::{Lists, OneOf};
-use super::wire::{self, Mapping, OWNER, User, UserRole};
+use super::names::{self, Names};
+use super::protection::Protection;
+use super::wire::{self, Mapping, User};
 use crate::model::{Account, AccountId, AccountStatus, Field};
 use crate::targets::{Candidate, FoundBy, Probe, TargetError};
 
@@ -21,14 +23,15 @@ const AT_ONCE: usize = 8;
 /// Finds accounts.
 pub(super) struct Finder {
     client: Arc<Client>,
-    protected: HashSet<String>,
+    protection: Arc<Protection>,
     lists: Lists,
+    names: Names,
 }
 
 impl Finder {
-    pub fn new(client: Arc<Client>, protected: &[String]) -> Self {
-        let protected = protected.iter().map(|entry| fold(entry.trim())).collect();
-        Self { lists: Lists::new(Arc::clone(&client)), client, protected }
+    pub fn new(client: Arc<Client>, protection: Arc<Protection>) -> Self {
+        let (lists, names) = (Lists::new(Arc::clone(&client)), Names::new(Arc::clone(&client)));
+        Self { client, protection, lists, names }
     }
 
     /// Every account that could be each person's, surest first.
@@ -41,7 +44,8 @@ impl Finder {
         let ours = [("platform[eq]", platform), ("type[eq]", "user")];
         let mappings = OneOf { endpoint: "GET /external-ids", also: &ours, field: "value" };
         let ids: BTreeSet<&str> = probes.iter().filter_map(|p| p.external_id.as_deref()).collect();
-        let (mappings, by_mail, by_name) = tokio::try_join!(
+        let wanted: Vec<_> = probes.iter().map(|probe| probe.name.as_ref()).collect();
+        let (mappings, by_mail, by_username, bearers) = tokio::try_join!(
             self.lists.one_of::<Mapping>(mappings, ids.into_iter().collect(), turn),
             self.logins("mail", Field::Email, probes.iter().map(|p| p.email.as_deref()), turn),
             self.logins(
@@ -50,6 +54,7 @@ impl Finder {
                 probes.iter().map(|p| p.username.as_deref()),
                 turn
             ),
+            self.names.find(&wanted, turn),
         )?;
         let mappings: Vec<Mapping> =
             mappings.into_iter().filter(|row| is_ours(row, platform)).collect();
@@ -57,10 +62,12 @@ impl Finder {
         // What we know of each account, and by what it can be found.
         let mut known: HashMap<AccountId, Account> = HashMap::new();
         let mut mails: HashMap<String, Vec<AccountId>> = HashMap::new();
-        let mut names: HashMap<String, Vec<AccountId>> = HashMap::new();
-        for account in by_mail.into_iter().chain(by_name) {
+        let mut usernames: HashMap<String, Vec<AccountId>> = HashMap::new();
+        for account in by_mail.into_iter().chain(by_username) {
             if let Entry::Vacant(place) = known.entry(account.id.clone()) {
-                for (field, index) in [(Field::Email, &mut mails), (Field::Username, &mut names)] {
+                for (field, index) in
+                    [(Field::Email, &mut mails), (Field::Username, &mut usernames)]
+                {
                     if let Some(value) = account.fields.get(&field) {
                         index.entry(fold(value)).or_default().push(account.id.clone());
                     }
@@ -77,7 +84,7 @@ impl Finder {
 
         // Surest first, so that a weaker way to the same account adds nothing.
         let mut found: Vec<Vec<(AccountId, FoundBy)>> = Vec::with_capacity(probes.len());
-        for probe in probes {
+        for (probe, bearers) in probes.iter().zip(bearers) {
             let at = |index: &HashMap<String, Vec<AccountId>>, key: Option<&String>| {
                 key.and_then(|key| index.get(&fold(key))).cloned().unwrap_or_default()
             };
@@ -86,7 +93,8 @@ impl Finder {
                 (FoundBy::Link, probe.account.iter().cloned().collect()),
                 (FoundBy::ExternalId, mapped.into_iter().flatten().copied().cloned().collect()),
                 (FoundBy::Email, at(&mails, probe.email.as_ref())),
-                (FoundBy::Username, at(&names, probe.username.as_ref())),
+                (FoundBy::Username, at(&usernames, probe.username.as_ref())),
+                (FoundBy::Name, bearers),
             ];
             let mut seen = HashSet::new();
             let mut these = Vec::new();
@@ -106,28 +114,22 @@ impl Finder {
         for (probe, these) in probes.iter().zip(found) {
             let candidate = |(id, by): (AccountId, FoundBy)| {
                 let account = known.get(&id)?.clone();
+                // It may have another name by now.
+                if by == FoundBy::Name
+                    && !probe.name.as_ref().is_some_and(|name| names::bears(&account, name))
+                {
+                    return None;
+                }
                 let other =
                     claims.get(&id).filter(|value| Some(*value) != probe.external_id.as_ref());
                 let claimed_by = if is_takeover(by) { other.cloned() } else { None };
-                let protected = self.protection(&account);
+                let protected = self.protection.listed(&account);
                 Some(Candidate { account, by, claimed_by, protected })
             };
             candidates.push(these.into_iter().filter_map(candidate).collect());
         }
-        self.protect_owners(&mut candidates, turn).await?;
+        self.protect_offices(&mut candidates, turn).await?;
         Ok(candidates)
-    }
-
-    /// Why an account must never be changed, as far as the configuration says so.
-    pub fn protection(&self, account: &Account) -> Option<String> {
-        let listed = self.is_listed(account.id.as_str())
-            || account.fields.get(&Field::Email).is_some_and(|mail| self.is_listed(mail));
-        listed.then(|| "it is listed under target.protected".to_owned())
-    }
-
-    /// Whether an id or a mail is listed as protected.
-    pub fn is_listed(&self, id_or_mail: &str) -> bool {
-        !self.protected.is_empty() && self.protected.contains(&fold(id_or_mail))
     }
 
     /// Accounts that have one of these mails or user names, whatever the case.
@@ -210,9 +212,9 @@ impl Finder {
         Ok(())
     }
 
-    /// Marks the company's owner among the accounts that could be taken over: those of persons
-    /// for whom there is nothing surer than a mail or a user name.
-    async fn protect_owners(
+    /// Marks the company's owner and administrators among the accounts that could be taken over:
+    /// those of persons for whom there is nothing surer than a mail, a user name or a name.
+    async fn protect_offices(
         &self,
         candidates: &mut [Vec<Candidate>],
         turn: Turn,
@@ -230,24 +232,17 @@ impl Finder {
             .collect();
         let ids: BTreeSet<AccountId> =
             takeovers.iter().map(|candidate| candidate.account.id.clone()).collect();
-        let owners: Vec<Option<AccountId>> = each(ids, |id| {
-            let client = Arc::clone(&self.client);
+        let reasons = each(ids, |id| {
+            let protection = Arc::clone(&self.protection);
             async move {
-                let call = client.call("GET /users/{userId}/roles", &[id.as_str()])?;
-                let roles: Vec<UserRole> = match client.list(call, turn).await {
-                    // Gone in the meantime: whoever changes it next will see that.
-                    Err(TargetError::LookAgain { .. }) => return Ok(None),
-                    roles => roles?,
-                };
-                Ok(roles.iter().any(|row| row.role == OWNER).then_some(id))
+                let reason = protection.of(&id, turn).await?;
+                Ok((id, reason))
             }
         })
         .await?;
-        let owners: HashSet<AccountId> = owners.into_iter().flatten().collect();
+        let reasons: HashMap<AccountId, Option<String>> = reasons.into_iter().collect();
         for candidate in &mut takeovers {
-            if owners.contains(&candidate.account.id) {
-                candidate.protected = Some("it belongs to the company's owner".into());
-            }
+            candidate.protected = reasons.get(&candidate.account.id).cloned().flatten();
         }
         Ok(())
     }
@@ -255,7 +250,7 @@ impl Finder {
 
 /// Found by what people share and change, not by what the target or we recorded.
 fn is_takeover(by: FoundBy) -> bool {
-    matches!(by, FoundBy::Email | FoundBy::Username)
+    matches!(by, FoundBy::Email | FoundBy::Username | FoundBy::Name)
 }
 
 fn is_ours(row: &Mapping, platform: &str) -> bool {

@@ -8,21 +8,23 @@ use std::collections::HashSet;
 
 use super::client::{Client, Turn};
 use super::codes;
-use super::wire::{self, CustomValue, CustomValues, OWNER, UserRole};
-use crate::model::{Account, AccountId, AccountStatus, Done, Kept};
+use super::protection::Protection;
+use super::wire::{CustomValue, OWNER};
+use super::{custom, groups, managers};
+use crate::model::{AccountId, AccountStatus, Done, Kept};
 use crate::targets::TargetError;
 
 /// What a deactivation would take away; `None` of an account that is deactivated already. Refused
-/// for the owner's account, and for one that `protection` gives a reason for.
+/// for an account that is protected.
 pub(super) async fn belongings(
     client: &Client,
     id: &AccountId,
-    protection: impl Fn(&Account) -> Option<String>,
+    protection: &Protection,
     turn: Turn,
 ) -> Result<Option<Kept>, TargetError> {
     let (roles, custom_values, managers, subordinates) = tokio::try_join!(
-        roles(client, id, turn),
-        custom_values(client, id, turn),
+        groups::roles(client, id, turn),
+        custom::values(client, id, turn),
         accounts(client, "GET /users/{userId}/managers", id, turn),
         accounts(client, "GET /users/{userId}/subordinates", id, turn),
     )?;
@@ -32,10 +34,10 @@ pub(super) async fn belongings(
     if account.status == AccountStatus::Deleted {
         return Ok(None);
     }
-    if roles.iter().any(|row| row.role == OWNER) {
+    if Protection::is_owner(&roles) {
         return Err(codes::judge(codes::USER_IS_COMPANY_OWNER));
     }
-    if let Some(why) = protection(&account) {
+    if let Some(why) = protection.listed(&account).or_else(|| protection.learn(id, &roles)) {
         return Err(super::protected(id, &why));
     }
     Ok(Some(Kept {
@@ -74,7 +76,7 @@ async fn put_custom_values(
     if kept.custom_values.is_empty() {
         return Ok(());
     }
-    let mut values = custom_values(client, id, turn).await?;
+    let mut values = custom::values(client, id, turn).await?;
     let present: HashSet<String> =
         values.iter().map(|value| value.custom_field_id.clone()).collect();
     let missing: Vec<CustomValue> = kept
@@ -87,7 +89,7 @@ async fn put_custom_values(
         return Ok(());
     }
     let whole: Vec<CustomValue> = values.iter().chain(&missing).cloned().collect();
-    match replace_values(client, id, &whole, turn).await {
+    match custom::replace(client, id, &whole, turn).await {
         Err(TargetError::Refused { .. }) => {}
         end => return end,
     }
@@ -95,7 +97,7 @@ async fn put_custom_values(
     // refused then is left out, so that the rest is saved.
     for value in missing {
         values.push(value);
-        match replace_values(client, id, &values, turn).await {
+        match custom::replace(client, id, &values, turn).await {
             Err(TargetError::Refused { code, advice }) => {
                 let field = values.pop().map(|value| value.custom_field_id).unwrap_or_default();
                 remarks.push(format!(
@@ -108,18 +110,6 @@ async fn put_custom_values(
     Ok(())
 }
 
-async fn replace_values(
-    client: &Client,
-    id: &AccountId,
-    values: &[CustomValue],
-    turn: Turn,
-) -> Result<(), TargetError> {
-    let call = client
-        .call("PUT /users/{userId}/custom-fields/values", &[id.as_str()])?
-        .json(&CustomValues { custom_values: values });
-    client.tell(call, turn).await
-}
-
 async fn put_roles(
     client: &Client,
     id: &AccountId,
@@ -130,16 +120,14 @@ async fn put_roles(
     if kept.roles.iter().all(|(_, role)| role == OWNER) {
         return Ok(());
     }
-    let present = roles(client, id, turn).await?;
+    let present = groups::roles(client, id, turn).await?;
     for (group, role) in kept.roles.iter().filter(|(_, role)| role != OWNER) {
         if present.iter().any(|row| row.group_id == *group && row.role == *role) {
             continue;
         }
-        let parts = [group.as_str(), wire::role_in_path(role), id.as_str()];
-        let call = client.call("POST /groups/{groupId}/{role}/{userId}", &parts);
-        match add(client, call, turn).await {
+        match groups::give(client, group, role, id, turn).await {
             Err(TargetError::Refused { code, advice }) => {
-                let advice = if code == "groupNotFound" {
+                let advice = if code == codes::GROUP_NOT_FOUND {
                     "the group was deleted in 360Learning in the meantime".to_owned()
                 } else {
                     advice
@@ -161,12 +149,10 @@ async fn put_managers(
     turn: Turn,
     remarks: &mut Vec<String>,
 ) -> Result<(), TargetError> {
-    let endpoint = "POST /users/{userId}/managers/{managerId}";
     if !kept.managers.is_empty() {
         let present = accounts(client, "GET /users/{userId}/managers", id, turn).await?;
         for manager in kept.managers.iter().filter(|one| *one != id && !present.contains(one)) {
-            let call = client.call(endpoint, &[id.as_str(), manager.as_str()]);
-            match add(client, call, turn).await {
+            match managers::add(client, id, manager, turn).await {
                 Err(TargetError::Refused { code, advice }) => remarks
                     .push(format!("the manager {manager} was not put back ({code}: {advice})")),
                 end => end?,
@@ -176,14 +162,9 @@ async fn put_managers(
     if !kept.subordinates.is_empty() {
         let present = accounts(client, "GET /users/{userId}/subordinates", id, turn).await?;
         for other in kept.subordinates.iter().filter(|one| *one != id && !present.contains(one)) {
-            let call = client.call(endpoint, &[other.as_str(), id.as_str()]);
-            match add(client, call, turn).await {
+            match managers::add(client, other, id, turn).await {
                 // Here the manager is the account itself.
-                Err(TargetError::Refused { code, advice })
-                    if code == "managerNotFound" || code == "managerDeleted" =>
-                {
-                    return Err(TargetError::LookAgain { code, advice });
-                }
+                Err(error) if managers::is_gone(&error) => return Err(codes::look_again(error)),
                 Err(
                     TargetError::Refused { code, advice } | TargetError::LookAgain { code, advice },
                 ) => remarks.push(format!(
@@ -194,38 +175,6 @@ async fn put_managers(
         }
     }
     Ok(())
-}
-
-/// Adds something; that it is there already is as good, whichever code says so (none is
-/// documented).
-async fn add(
-    client: &Client,
-    call: Result<super::client::Call, TargetError>,
-    turn: Turn,
-) -> Result<(), TargetError> {
-    match client.tell(call?, turn).await {
-        Err(error)
-            if codes::of(&error)
-                .is_some_and(|code| code.to_ascii_lowercase().contains("already")) =>
-        {
-            Ok(())
-        }
-        end => end,
-    }
-}
-
-async fn roles(client: &Client, id: &AccountId, turn: Turn) -> Result<Vec<UserRole>, TargetError> {
-    client.list(client.call("GET /users/{userId}/roles", &[id.as_str()])?, turn).await
-}
-
-async fn custom_values(
-    client: &Client,
-    id: &AccountId,
-    turn: Turn,
-) -> Result<Vec<CustomValue>, TargetError> {
-    client
-        .list(client.call("GET /users/{userId}/custom-fields/values", &[id.as_str()])?, turn)
-        .await
 }
 
 async fn accounts(

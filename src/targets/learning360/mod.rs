@@ -4,13 +4,20 @@
 //! Promises: only [`Learning360::apply`] changes anything; a change names exactly what it changes;
 //! a create is sent once, whatever happens to the answer; everything else can be repeated.
 
+mod catalogue;
 mod check;
 mod claim;
 mod client;
 mod codes;
+mod custom;
+mod failure;
 mod find;
+mod groups;
 mod kept;
 mod lists;
+mod managers;
+mod names;
+mod protection;
 mod road;
 mod token;
 mod wire;
@@ -21,8 +28,10 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use self::catalogue::Shelf;
 use self::client::{Client, Turn};
 use self::find::Finder;
+use self::protection::Protection;
 use crate::clock::Deadline;
 use crate::config::Learning360Settings;
 use crate::model::{
@@ -35,6 +44,8 @@ use crate::targets::{Candidate, Probe, TargetError};
 pub struct Learning360 {
     client: Arc<Client>,
     finder: Finder,
+    shelf: Shelf,
+    protection: Arc<Protection>,
     default_group: String,
     send_invitation: bool,
 }
@@ -50,8 +61,11 @@ impl Learning360 {
         writes: Arc<Budget>,
     ) -> Result<Self, TargetError> {
         let client = Arc::new(Client::new(settings, reads, writes)?);
+        let protection = Arc::new(Protection::new(Arc::clone(&client), settings));
         Ok(Self {
-            finder: Finder::new(Arc::clone(&client), &settings.protected),
+            finder: Finder::new(Arc::clone(&client), Arc::clone(&protection)),
+            shelf: Shelf::new(Arc::clone(&client)),
+            protection,
             client,
             default_group: settings.default_group.clone(),
             send_invitation: settings.send_invitation,
@@ -86,8 +100,9 @@ impl Learning360 {
         self.client.account(id, Turn { lane, deadline }).await
     }
 
-    /// The target's groups and custom fields, as far as they are needed; read at most once in a
-    /// while and after something was not found or was made. `afresh`: read now.
+    /// The target's groups and custom fields, as far as they are needed (perhaps more), as they were
+    /// some minutes ago at most; no call when nothing is needed. `afresh`: as a read shows them that
+    /// begins now. Many callers wait for the same read.
     ///
     /// # Errors
     /// When the target does not say.
@@ -98,36 +113,50 @@ impl Learning360 {
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Arc<Catalogue>, TargetError> {
-        let _ = (needs, afresh, lane, deadline);
-        Ok(Arc::default())
+        self.shelf.get(needs, afresh, Turn { lane, deadline }).await
+    }
+
+    /// Why this account must never be changed, if so: it is listed by its id, it belongs to the
+    /// company's owner, or (unless `target.protect_admins` is false) it has the role admin in some
+    /// group. One call for an account that was not asked about in the last minutes.
+    ///
+    /// # Errors
+    /// When the target does not say.
+    pub async fn protection(
+        &self,
+        account: &AccountId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Option<String>, TargetError> {
+        self.protection.of(account, Turn { lane, deadline }).await
     }
 
     /// Whether `target.protected` lists this id or mail.
     pub fn is_listed(&self, id_or_mail: &str) -> bool {
-        self.finder.is_listed(id_or_mail)
+        self.protection.is_listed(id_or_mail)
     }
 
     /// What a deactivation would take away from an account, to be written down before it is
     /// carried out; `None` when the account is deactivated already.
     ///
     /// # Errors
-    /// When the target does not say, and when the account must never be deactivated: the owner's,
-    /// a protected one.
+    /// When the target does not say, and when the account must never be deactivated: see
+    /// [`Self::protection`].
     pub async fn belongings(
         &self,
         id: &AccountId,
         lane: Lane,
         deadline: Deadline,
     ) -> Result<Option<Kept>, TargetError> {
-        let protection = |account: &Account| self.finder.protection(account);
-        kept::belongings(&self.client, id, protection, Turn { lane, deadline }).await
+        kept::belongings(&self.client, id, &self.protection, Turn { lane, deadline }).await
     }
 
-    /// The only method that changes anything. `account` is needed by all but `Create`.
+    /// The only method that changes anything. `account` is needed by all but `Create` and
+    /// `MakeGroup`. Whoever asks for a change of an existing account has seen [`Self::protection`].
     ///
     /// # Errors
     /// See [`TargetError`]. After [`TargetError::Again`] it is not known whether the change was
-    /// made; all but a create can be done again.
+    /// made; all but a create can be done again (a group is looked for before it is made).
     pub async fn apply(
         &self,
         platform: &str,
@@ -137,47 +166,74 @@ impl Learning360 {
         deadline: Deadline,
     ) -> Result<Done, TargetError> {
         let turn = Turn { lane, deadline };
-        if let Change::Create { fields, group } = change {
-            return self.create(fields, group, turn).await;
+        match (change, account) {
+            (Change::Create { fields, group }, _) => self.create(fields, group, turn).await,
+            (Change::MakeGroup { path }, _) => {
+                let group = self.shelf.make(path, turn).await?;
+                Ok(Done { group: Some(group), ..Done::default() })
+            }
+            (_, Some(id)) if self.protection.is_listed(id.as_str()) => {
+                Err(protected(id, "it is listed under target.protected"))
+            }
+            (_, Some(id)) => self.change(platform, id, change, turn).await,
+            (_, None) => Err(TargetError::Refused {
+                code: "noAccount".into(),
+                advice:
+                    "a change was planned for an account that is not known: this is a fault in \
+                         Instep, please report it"
+                        .into(),
+            }),
         }
-        let id = account.ok_or_else(|| TargetError::Refused {
-            code: "noAccount".into(),
-            advice: "a change was planned for an account that is not known: this is a fault in \
-                     Instep, please report it"
-                .into(),
-        })?;
-        if self.finder.is_listed(id.as_str()) {
-            return Err(protected(id, "it is listed under target.protected"));
-        }
+    }
+
+    /// Changes an account that is there.
+    async fn change(
+        &self,
+        platform: &str,
+        id: &AccountId,
+        change: &Change,
+        turn: Turn,
+    ) -> Result<Done, TargetError> {
+        let (client, shelf) = (&self.client, &self.shelf);
         match change {
-            Change::Create { fields, group } => self.create(fields, group, turn).await,
+            // These need no account and were done.
+            Change::Create { .. } | Change::MakeGroup { .. } => Ok(Done::default()),
             Change::Activate => {
-                let call = self.client.call("PUT /users/{userId}/activate", &[id.as_str()])?;
-                let account = self.client.user(call, turn).await?;
+                let call = client.call("PUT /users/{userId}/activate", &[id.as_str()])?;
+                let account = client.user(call, turn).await?;
                 Ok(Done { account: Some(account), ..Done::default() })
             }
             Change::Update(fields) => self.update(id, fields, turn).await,
-            Change::ClaimExternalId(value) => {
-                claim::claim(&self.client, platform, id, value, turn).await
+            Change::ClaimExternalId(value) => claim::claim(client, platform, id, value, turn).await,
+            Change::Join { group, path, role } => {
+                self.protection.forget(id);
+                groups::join(client, shelf, id, (group.as_ref(), path), role, turn).await
             }
-            Change::PutBack(kept) => kept::put_back(&self.client, id, kept, turn).await,
-            Change::MakeGroup { .. }
-            | Change::Join { .. }
-            | Change::Leave { .. }
-            | Change::SetCustom(_)
-            | Change::SetManager { .. } => Ok(Done::default()),
+            Change::Leave { group, role } => {
+                self.protection.forget(id);
+                groups::leave(client, shelf, id, group, role, turn).await
+            }
+            Change::SetCustom(values) => custom::set(client, shelf, id, values, turn).await,
+            Change::SetManager { add, remove } => {
+                managers::set(client, id, add.as_ref(), remove.as_ref(), turn).await
+            }
+            Change::PutBack(kept) => {
+                self.protection.forget(id);
+                kept::put_back(client, id, kept, turn).await
+            }
             Change::Deactivate => {
-                let call = self.client.call("DELETE /users/{userId}", &[id.as_str()])?;
-                self.client.tell(call, turn).await?;
+                let call = client.call("DELETE /users/{userId}", &[id.as_str()])?;
+                client.tell(call, turn).await?;
                 Ok(Done::default())
             }
         }
     }
 
-    /// Credentials and scopes; answers with problems in sentences. Changes nothing.
-    pub async fn check(&self, deadline: Deadline) -> Vec<String> {
+    /// Credentials and scopes, those for custom fields only when one is needed; answers with
+    /// problems in sentences. Changes nothing.
+    pub async fn check(&self, needs: &Needs, deadline: Deadline) -> Vec<String> {
         let turn = Turn { lane: Lane::Live, deadline };
-        check::check(&self.client, &self.default_group, turn).await
+        check::check(&self.client, &self.default_group, needs, turn).await
     }
 
     async fn create(
@@ -186,13 +242,13 @@ impl Learning360 {
         group: &GroupId,
         turn: Turn,
     ) -> Result<Done, TargetError> {
+        // An empty text is not a value here: it would be refused.
+        let mut filled = BTreeMap::new();
+        for (field, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            filled.insert(wire::member(*field), wire::written(*field, value)?);
+        }
         let body = wire::NewUser {
-            // An empty text is not a value here: it would be refused.
-            fields: fields
-                .iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(field, value)| (wire::member(*field), value.as_str()))
-                .collect(),
+            fields: filled,
             membership: wire::Membership { group_id: group, role: "learner" },
         };
         let invitation = if self.send_invitation { "true" } else { "false" };
@@ -222,7 +278,7 @@ impl Learning360 {
         let mut body = BTreeMap::new();
         for (field, value) in fields {
             let value = match value.as_deref() {
-                Some(text) if !text.is_empty() => Value::from(text),
+                Some(text) if !text.is_empty() => Value::from(wire::written(*field, text)?),
                 // A language can be changed, not cleared.
                 _ if *field == Field::Lang => continue,
                 _ => Value::Null,

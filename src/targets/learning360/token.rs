@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::failure::Failure;
 use super::road::{Raw, Road};
 use super::wire;
 use crate::clock::Deadline;
@@ -32,24 +33,6 @@ pub(super) struct Bearer {
     pub value: HeaderValue,
     /// Which token it is: the first is 1.
     pub number: u64,
-}
-
-/// Why there is no token; shared by all who waited for it.
-#[derive(Clone)]
-enum Failure {
-    Wait(Duration),
-    Again(String),
-    Hold(String),
-}
-
-impl From<Failure> for TargetError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Wait(after) => Self::Wait { after },
-            Failure::Again(why) => Self::Again(why),
-            Failure::Hold(why) => Self::Hold(why),
-        }
-    }
 }
 
 #[derive(Default)]

@@ -2,13 +2,19 @@
 //!
 //! Reading is lenient (members we do not know are ignored), writing is exact.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Account, AccountId, AccountStatus, Field, GroupId};
+use super::codes;
+use crate::model::{
+    Account, AccountId, AccountStatus, CustomField, CustomFieldId, CustomKind, Field, Group,
+    GroupId,
+};
 use crate::targets::TargetError;
 
 /// The member of a user object that holds a field.
@@ -26,6 +32,24 @@ pub(super) fn member(field: Field) -> &'static str {
     }
 }
 
+/// A field's text as 360Learning wants it: a moment has milliseconds there.
+pub(super) fn written(field: Field, text: &str) -> Result<Cow<'_, str>, TargetError> {
+    if field != Field::DeactivateAt {
+        return Ok(Cow::Borrowed(text));
+    }
+    match text.trim().parse::<Timestamp>() {
+        Ok(at) => Ok(Cow::Owned(at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())),
+        // What it would say to it, without the call.
+        Err(_) => Err(codes::judge("deactivationDateInvalid")),
+    }
+}
+
+/// A moment as the model has it: in UTC, to the second. What is none stays as it is.
+fn to_the_second(text: String) -> String {
+    let at = text.parse::<Timestamp>().and_then(|at| Timestamp::from_second(at.as_second()));
+    at.map_or(text, |at| at.to_string())
+}
+
 /// A user as 360Learning shows it. Empty members are absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,6 +65,16 @@ pub(super) struct User {
     job: Option<String>,
     organization: Option<String>,
     phone: Option<String>,
+    to_be_deactivated_at: Option<String>,
+}
+
+impl User {
+    /// Its id, first and last name, empty where there is none.
+    pub fn name(&self) -> (&str, &str, &str) {
+        let first = self.first_name.as_deref().unwrap_or_default();
+        let last = self.last_name.as_deref().unwrap_or_default();
+        (&self.id, first, last)
+    }
 }
 
 impl TryFrom<User> for Account {
@@ -68,6 +102,7 @@ impl TryFrom<User> for Account {
             (Field::Lang, user.lang),
             (Field::Organization, user.organization),
             (Field::Phone, user.phone),
+            (Field::DeactivateAt, user.to_be_deactivated_at.map(to_the_second)),
         ];
         let fields = fields
             .into_iter()
@@ -81,7 +116,7 @@ impl TryFrom<User> for Account {
 #[derive(Serialize)]
 pub(super) struct NewUser<'a> {
     #[serde(flatten)]
-    pub fields: BTreeMap<&'static str, &'a str>,
+    pub fields: BTreeMap<&'static str, Cow<'a, str>>,
     pub membership: Membership<'a>,
 }
 
@@ -91,6 +126,65 @@ pub(super) struct NewUser<'a> {
 pub(super) struct Membership<'a> {
     pub group_id: &'a GroupId,
     pub role: &'static str,
+}
+
+/// A group, as far as we look at it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GroupRow {
+    #[serde(rename = "_id")]
+    id: GroupId,
+    name: String,
+    parent_id: Option<GroupId>,
+    #[serde(default)]
+    public: bool,
+}
+
+impl From<GroupRow> for Group {
+    fn from(row: GroupRow) -> Self {
+        Self { id: row.id, name: row.name, parent: row.parent_id, public: row.public }
+    }
+}
+
+/// The body of `POST /groups`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewGroup<'a> {
+    pub name: &'a str,
+    pub public: bool,
+    pub parent_id: &'a GroupId,
+}
+
+/// A custom field's definition.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Definition {
+    #[serde(rename = "_id")]
+    id: CustomFieldId,
+    name: String,
+    target_type: String,
+    r#type: String,
+}
+
+impl Definition {
+    /// The custom field, if it is one of accounts. Its authorised values are told elsewhere.
+    pub fn of_accounts(self) -> Option<CustomField> {
+        let kind = if self.r#type == "date" { CustomKind::Date } else { CustomKind::Text };
+        (self.target_type == "users").then(|| CustomField {
+            id: self.id,
+            name: self.name,
+            kind,
+            allowed: Vec::new(),
+        })
+    }
+}
+
+/// The word for what a custom field holds.
+pub(super) fn kind(kind: CustomKind) -> &'static str {
+    match kind {
+        CustomKind::Text => "string",
+        CustomKind::Date => "date",
+    }
 }
 
 /// A row of `/external-ids`.
@@ -125,6 +219,9 @@ pub(super) struct UserRole {
 
 /// The role of the company's owner: it can be read, not given.
 pub(super) const OWNER: &str = "owner";
+
+/// The role of those who administer a group.
+pub(super) const ADMIN: &str = "admin";
 
 /// How a role is spelt in a path.
 pub(super) fn role_in_path(role: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use instep::model::{AccountId, Change, Lane};
+use instep::model::{AccountId, Change, Lane, Needs};
 use instep::targets::learning360::Learning360;
 use instep::targets::{Probe, TargetError};
 use serde_json::{Value, json};
@@ -223,7 +223,7 @@ async fn a_page_on_another_host_or_without_end_is_refused() {
 async fn the_check_finds_nothing_wrong_and_changes_nothing() {
     let far_end = FarEnd::start().await;
     far_end.company().users.push(user(1, "active", "a@x.test"));
-    let problems = far_end.target().check(deadline()).await;
+    let problems = far_end.target().check(&Needs::default(), deadline()).await;
     assert!(problems.is_empty(), "{problems:?}");
     let company = far_end.company();
     assert_eq!(company.users, [user(1, "active", "a@x.test")]);
@@ -246,21 +246,21 @@ async fn the_check_names_what_is_missing() {
     ];
     for scope in scopes {
         far_end.company().lacks = vec![scope];
-        let problems = far_end.target().check(deadline()).await;
+        let problems = far_end.target().check(&Needs::default(), deadline()).await;
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains(scope), "{problems:?}");
     }
     far_end.company().lacks = scopes.to_vec();
-    assert_eq!(far_end.target().check(deadline()).await.len(), scopes.len());
+    assert_eq!(far_end.target().check(&Needs::default(), deadline()).await.len(), scopes.len());
     far_end.company().lacks.clear();
 
     for group in ["Everyone", "bbbbbbbbbbbbbbbbbbbbbbbb"] {
         let target = far_end.target_with(|settings| settings.default_group = group.into());
-        let problems = target.check(deadline()).await;
+        let problems = target.check(&Needs::default(), deadline()).await;
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains("target.default_group"), "{problems:?}");
     }
     let target = far_end.target_with(|settings| settings.client_id = "other".into());
-    let problems = target.check(deadline()).await;
+    let problems = target.check(&Needs::default(), deadline()).await;
     assert!(problems.len() == 1 && problems[0].contains("target.client_id"), "{problems:?}");
 }
