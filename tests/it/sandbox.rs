@@ -1,6 +1,7 @@
 //! The doubles behave as the fact sheets say the real services do, over real HTTP.
 
 mod control;
+mod furnishing;
 mod hibob;
 mod lms;
 pub mod openapi;

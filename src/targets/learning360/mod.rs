@@ -194,7 +194,7 @@ impl Learning360 {
         change: &Change,
         turn: Turn,
     ) -> Result<Done, TargetError> {
-        let (client, shelf) = (&self.client, &self.shelf);
+        let (client, known) = (&self.client, &self.shelf);
         match change {
             // These need no account and were done.
             Change::Create { .. } | Change::MakeGroup { .. } => Ok(Done::default()),
@@ -207,13 +207,13 @@ impl Learning360 {
             Change::ClaimExternalId(value) => claim::claim(client, platform, id, value, turn).await,
             Change::Join { group, path, role } => {
                 self.protection.forget(id);
-                groups::join(client, shelf, id, (group.as_ref(), path), role, turn).await
+                groups::join(client, known, id, (group.as_ref(), path), role, turn).await
             }
             Change::Leave { group, role } => {
                 self.protection.forget(id);
-                groups::leave(client, shelf, id, group, role, turn).await
+                groups::leave(client, known, id, group, role, turn).await
             }
-            Change::SetCustom(values) => custom::set(client, shelf, id, values, turn).await,
+            Change::SetCustom(values) => custom::set(client, known, id, values, turn).await,
             Change::SetManager { add, remove } => {
                 managers::set(client, id, add.as_ref(), remove.as_ref(), turn).await
             }
