@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
-use crate::config::{self, Loaded, RuleSettings};
+use crate::config::{self, Loaded};
 use crate::model::SourceName;
 use crate::store::Store;
 
@@ -176,20 +176,12 @@ fn load(path: &Path) -> Option<Loaded> {
 
 /// Compiles the rules; each mistake is shown at its place in the file.
 fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
-    let place = |rules: &RuleSettings, RuleProblem { key, range, message }: RuleProblem| match rules
-        .expressions()
-        .find(|expression| expression.key == key)
-    {
-        Some(expression) => {
-            let range = range.unwrap_or(0..expression.text.len());
-            expression.problem(&rules.origin.text, range, message)
-        }
-        None => config::Problem { key, span: None, message },
-    };
+    let checked = &loaded.settings.path;
     let mut problems: Vec<config::Problem> = Vec::new();
     for source in loaded.settings.sources.values() {
         let found = app::compile(&source.rules).err().unwrap_or_default();
-        for problem in found.into_iter().map(|problem| place(&source.rules, problem)) {
+        for RuleProblem { key, range, message } in found {
+            let problem = source.rules.problem(&key, range, message, checked);
             if !problems.contains(&problem) {
                 problems.push(problem);
             }

@@ -8,8 +8,10 @@ use toml::de::DeValue;
 
 use super::address::{Base, base_url};
 use super::nearest::nearest;
+use super::rules::{Shelf, blank};
 use super::secret::{Literal, Slot, Vault};
-use super::table::{Table, kind, printable};
+use super::table::Table;
+use super::value::{kind, printable};
 use super::{HiBobSettings, Learning360Settings, RuleSettings};
 
 /// Whether this is 1 to 32 of a-z 0-9 and `more`.
@@ -23,39 +25,33 @@ pub fn is_source_name(text: &str) -> bool {
     is_name(text, "-")
 }
 
+/// Every source. `rules` are for those that name no file of their own.
 pub(super) fn sources(
     root: &Table<'_>,
     vault: Vault<'_>,
-    rules: Option<&RuleSettings>,
+    rules: &RuleSettings,
 ) -> BTreeMap<String, HiBobSettings> {
     let none = "there is no source: a table [source.NAME] says where employees come from";
     if root.get("source").is_none() {
         root.missing(&["source"], "source", none);
     }
-    let all = root.table("source");
-    let example = all.example_table("bob");
+    let mut shelf = Shelf::default();
     let mut sources = BTreeMap::new();
-    let mut count = 0;
-    for (name, span, value) in all.entries() {
-        count += 1;
-        let key = all.full(name);
-        let DeValue::Table(given) = value.get_ref() else {
-            let found = kind(value.get_ref());
-            let message = format!("expected a table with a name, [source.NAME], found {found}");
-            root.notes.wrong(&key, Some(span), message);
-            continue;
-        };
+    let example = root.example_table("source").and_then(|all| all.get("bob")?.get_ref().as_table());
+    for (name, span, table) in root.named("source", example) {
         if !is_source_name(name) {
             let message = "a source's name is 1 to 32 characters of a-z 0-9 -: it is part of the \
                            webhook's address";
-            root.notes.wrong(&key, Some(span), message);
+            root.notes.wrong(table.path(), Some(span), message);
         }
-        let table = Table::new(root.notes, key, Some(value.span()), Some(given), example);
-        if let Some(settings) = hibob(table, name, vault, rules) {
+        if let Some(settings) = hibob(table, name, vault, (&mut shelf, rules)) {
             sources.insert(name.to_owned(), settings);
         }
     }
-    if count == 0 && root.get("source").is_some_and(|value| value.get_ref().is_table()) {
+    if root
+        .get("source")
+        .is_some_and(|value| value.get_ref().as_table().is_some_and(|t| t.is_empty()))
+    {
         root.wrong("source", none);
     }
     sources
@@ -93,7 +89,7 @@ fn hibob(
     table: Table<'_>,
     name: &str,
     vault: Vault<'_>,
-    rules: Option<&RuleSettings>,
+    (shelf, shared): (&mut Shelf, &RuleSettings),
 ) -> Option<HiBobSettings> {
     const USER: &str = "Bob shows it under System settings > Integrations > Service users";
     const SECRETS: &str = "Bob shows it under System settings > Integrations > Webhooks";
@@ -146,6 +142,13 @@ fn hibob(
     }
     let people_per_search = table.size("people_per_search", 1..=100);
     let timeout = table.seconds("timeout_seconds", 1..=300);
+    let rules = match table.get("rules") {
+        Some(_) => {
+            let file = table.need_text("rules", "the file of rules, as in \"bob.rules.toml\"");
+            file.map_or_else(blank, |file| shelf.take(&table, vault.folder, file))
+        }
+        None => shared.clone(),
+    };
     table.finish();
     Some(HiBobSettings {
         base_url: base.map(|base| base.text).unwrap_or_default(),
@@ -156,7 +159,7 @@ fn hibob(
         searches_per_minute,
         people_per_search,
         timeout,
-        rules: rules?.clone(),
+        rules,
     })
 }
 
@@ -199,7 +202,7 @@ pub(super) fn target(table: Table<'_>, vault: Vault<'_>) -> Option<Learning360Se
         activate: table.flag("activate"),
         send_invitation: table.flag("send_invitation"),
         protected: table.texts("protected"),
-        protect_admins: true,
+        protect_admins: table.flag("protect_admins"),
         writes_per_second,
         reads_per_second,
         timeout: table.seconds("timeout_seconds", 1..=300),

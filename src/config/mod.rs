@@ -12,6 +12,8 @@ mod rules;
 mod secret;
 mod show;
 mod table;
+mod value;
+mod veil;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,10 +28,10 @@ use toml::de::DeTable;
 
 pub use ends::is_source_name;
 pub use nearest::nearest;
-pub use problem::{Expression, Finding, Problem};
+pub use problem::{Beside, Expression, Finding, Problem};
 pub use rules::{
     FieldRule, GroupRule, Joiner, Leaver, LookupTable, MatchBy, MatchOutcome, MatchRule, OnMiss,
-    Origin, OutOfScope, RuleSettings,
+    Origin, OutOfScope, RuleSettings, load_rules,
 };
 pub use show::{show, show_warnings};
 
@@ -38,6 +40,22 @@ pub const EXAMPLE: &str = include_str!("../../deploy/instep.example.toml");
 
 static DEFAULTS: LazyLock<Spanned<DeTable<'static>>> =
     LazyLock::new(|| DeTable::parse(EXAMPLE).expect("a test holds that the example is right"));
+
+/// The example with every setting that is off switched on: the defaults of the tables that need not
+/// be there.
+static WHOLE: LazyLock<Spanned<DeTable<'static>>> = LazyLock::new(|| {
+    DeTable::parse(switched_on().leak()).expect("a test holds that the example is right")
+});
+
+/// The example with the settings that are off switched on.
+fn switched_on() -> String {
+    let is_off = |setting: &str| setting.starts_with(|c: char| c == '[' || c.is_ascii_lowercase());
+    let on = |line: &'static str| match line.strip_prefix('#') {
+        Some(setting) if is_off(setting) => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    EXAMPLE.lines().map(on).collect()
+}
 
 /// The largest configuration file, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -80,20 +98,19 @@ impl fmt::Debug for Failed {
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn load(path: &Path) -> Result<Loaded, Failed> {
-    let text = read(path).map_err(|message| Failed {
+    let missing = "there is no such file: `instep init` writes one to start from, and --config or \
+                   INSTEP_CONFIG says where yours is";
+    let text = read(path, missing).map_err(|message| Failed {
         text: None,
-        problems: vec![Problem { key: String::new(), span: None, message }],
+        problems: vec![Problem::new("", None, message)],
     })?;
     parse(path, &text, &|name| std::env::var(name).ok())
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The text of a file of ours, or why there is none; `missing` says it when there is no such file.
+fn read(path: &Path, missing: &str) -> Result<String, String> {
     let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            "there is no such file: `instep init` writes one to start from, and --config or \
-             INSTEP_CONFIG says where yours is"
-                .to_owned()
-        }
+        std::io::ErrorKind::NotFound => missing.to_owned(),
         std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
         _ => format!("cannot be read: {}", secret::reason(&error)),
     };
@@ -121,7 +138,7 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Failed> {
     let failed = |mut problems: Vec<Problem>| {
-        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |s| s.start));
+        problems.sort_by_cached_key(Problem::order);
         Failed { text: Some(text.to_owned()), problems }
     };
     let (given, errors) = DeTable::parse_recoverable(text);
@@ -131,8 +148,9 @@ pub fn parse(
     let notes = table::Notes::default();
     let (given, example) = (Some(given.get_ref()), Some(DEFAULTS.get_ref()));
     let root = table::Table::new(&notes, String::new(), None, given, example);
+    let origin = Origin { path: path.to_owned(), text: text.to_owned() };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let parts = file::read(root, text, secret::Vault { env, folder, notes: &notes });
+    let parts = file::read(root, &origin, secret::Vault { env, folder, notes: &notes });
     let (problems, warnings) = (notes.problems.take(), notes.warnings.take());
     let (true, Some(target)) = (problems.is_empty(), parts.target) else {
         return Err(failed(problems));

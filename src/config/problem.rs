@@ -1,12 +1,18 @@
 //! What is wrong with a configuration, and where in the file it stands.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::Origin;
 
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The file beside the configuration in which it stands; none for the configuration itself.
+    pub file: Option<Beside>,
     /// The key: `source.bob.token`. Empty for what concerns the whole file.
     pub key: String,
     /// Where in the file, in bytes.
@@ -15,9 +21,38 @@ pub struct Problem {
     pub message: String,
 }
 
+/// A file that the configuration names, and the place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Rules; the problem's span is a place in them.
+    Rules(Arc<Origin>),
+    /// A lookup table. Its cells may be about people, so its lines are never shown.
+    Table {
+        /// Where it is.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+    },
+}
+
+impl Beside {
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Rules(origin) => &origin.path,
+            Self::Table { path, .. } => path,
+        }
+    }
+}
+
 /// A problem for programs: `instep check --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding<'p> {
+    /// The file; absent when it is the one that is checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// The line, from 1; absent for what concerns the whole file.
     pub line: Option<usize>,
     /// The column, from 1, in characters.
@@ -29,10 +64,31 @@ pub struct Finding<'p> {
 }
 
 impl Problem {
-    /// The problem with its line and column in `text`, the configuration's text.
+    /// A problem in the configuration itself.
+    pub(super) fn new(key: &str, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
+        Self { file: None, key: key.to_owned(), span, message: message.into() }
+    }
+
+    /// The order in which problems are shown: the configuration first, each file from its beginning.
+    pub(super) fn order(&self) -> impl Ord + use<> {
+        let file = self.file.as_ref().map(|file| file.path().to_owned());
+        let at = match &self.file {
+            Some(Beside::Table { line, column, .. }) => (*line, *column),
+            _ => (self.span.as_ref().map_or(usize::MAX, |span| span.start), 0),
+        };
+        (file, at)
+    }
+
+    /// The problem with its line and column; `text` is the configuration's text.
     pub fn finding<'p>(&'p self, text: Option<&str>) -> Finding<'p> {
-        let place = self.span.as_ref().and_then(|span| Some(place(text?, span.start)));
+        let at = |text: Option<&str>| Some(place(text?, self.span.as_ref()?.start));
+        let place = match &self.file {
+            None => at(text),
+            Some(Beside::Rules(origin)) => at(Some(&origin.text)),
+            Some(Beside::Table { line, column, .. }) => Some((*line, *column)),
+        };
         Finding {
+            file: self.file.as_ref().map(|file| file.path().display().to_string()),
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             key: &self.key,
@@ -50,7 +106,7 @@ pub(super) fn of_syntax(text: &str, errors: &[toml::de::Error]) -> Vec<Problem> 
         if !lines.contains(&line) {
             lines.push(line);
             let message = format!("this is not TOML: {}", error.message());
-            problems.push(Problem { key: String::new(), span: error.span(), message });
+            problems.push(Problem::new("", error.span(), message));
         }
     }
     problems
@@ -86,7 +142,7 @@ impl Expression {
     pub fn problem(&self, file: &str, range: Range<usize>, message: impl Into<String>) -> Problem {
         let start = self.in_file(file, range.start);
         let end = self.in_file(file, range.end).max(start);
-        Problem { key: self.key.clone(), span: Some(start..end), message: message.into() }
+        Problem::new(&self.key, Some(start..end), message)
     }
 
     /// Where byte `offset` of the text stands in the file: escapes are longer there.

@@ -8,7 +8,8 @@ use std::path::Path;
 use secrecy::SecretString;
 use toml::de::DeValue;
 
-use super::table::{Notes, Table, Value, kind, printable};
+use super::table::{Notes, Table};
+use super::value::{Value, kind, printable};
 
 /// The largest secret file, in bytes.
 const LARGEST: u64 = 64 * 1024;

@@ -9,12 +9,11 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::nearest::nearest;
 use super::problem::Problem;
-
-pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+use super::value::{Value, found, kind, printable, whole};
 
 /// What was noted while one file was read.
 #[derive(Default)]
@@ -27,16 +26,17 @@ pub(super) struct Notes {
 
 impl Notes {
     pub fn wrong(&self, key: &str, span: Option<Range<usize>>, message: impl Into<String>) {
-        self.problems.borrow_mut().push(problem(key, span, message));
+        self.problems.borrow_mut().push(Problem::new(key, span, message));
+    }
+
+    /// A problem that knows its place.
+    pub fn problem(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
     }
 
     pub fn warn(&self, key: &str, span: Option<Range<usize>>, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(problem(key, span, message));
+        self.warnings.borrow_mut().push(Problem::new(key, span, message));
     }
-}
-
-fn problem(key: &str, span: Option<Range<usize>>, message: impl Into<String>) -> Problem {
-    Problem { key: key.to_owned(), span, message: message.into() }
 }
 
 /// One table of the file, with the example's table of that name behind it.
@@ -63,6 +63,11 @@ impl<'a> Table<'a> {
         Self { notes, path, header, given, example, asked, missing }
     }
 
+    /// The table's full name: `source.bob`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The key's full name: `source.bob.token`.
     pub fn full(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
@@ -76,12 +81,16 @@ impl<'a> Table<'a> {
         self.given?.get(key)
     }
 
-    /// Every key and value of the file's table, for tables whose keys are names.
-    pub fn entries(
-        &self,
-    ) -> impl Iterator<Item = (&'a str, Range<usize>, &'a Value<'a>)> + use<'a> {
+    /// Every key and value of the file's table in the order of the file, for tables whose keys are
+    /// names.
+    pub fn entries(&self) -> Vec<(&'a str, Range<usize>, &'a Value<'a>)> {
         let given = self.given.into_iter().flat_map(DeTable::iter);
-        given.map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+        let entry = |(key, value): (&'a Spanned<DeString<'a>>, &'a Value<'a>)| {
+            (key.get_ref().as_ref(), key.span(), value)
+        };
+        let mut entries: Vec<_> = given.map(entry).collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        entries
     }
 
     /// Where the key's value stands, or else where the table begins.
@@ -100,7 +109,7 @@ impl<'a> Table<'a> {
     /// Notes that none of these required keys is there. `name` is the key it is reported for.
     pub fn missing(&self, keys: &[&'static str], name: &str, message: impl Into<String>) {
         if self.given.is_some() {
-            let missing = problem(name, self.header.clone(), message);
+            let missing = Problem::new(name, self.header.clone(), message);
             self.missing.borrow_mut().push((keys.to_vec(), missing));
         }
     }
@@ -115,6 +124,46 @@ impl<'a> Table<'a> {
         }
         let path = self.full(key);
         Table::new(self.notes, path, value.map(Spanned::span), given, example)
+    }
+
+    /// The table under this key that need not be there; `example` stands behind it.
+    pub fn optional(
+        &self,
+        key: &'static str,
+        example: Option<&'a DeTable<'a>>,
+    ) -> Option<Table<'a>> {
+        self.get(key)?;
+        let table = self.table(key);
+        table.given.is_some().then_some(Table { example, ..table })
+    }
+
+    /// The tables under this key that have names of the administrator's own, in the order of the
+    /// file, and where each name stands. `example` stands behind every one.
+    pub fn named(
+        &self,
+        key: &'static str,
+        example: Option<&'a DeTable<'a>>,
+    ) -> Vec<(&'a str, Range<usize>, Table<'a>)> {
+        let all = self.table(key);
+        let mut tables = Vec::new();
+        for (name, span, value) in all.entries() {
+            let full = all.full(name);
+            let DeValue::Table(given) = value.get_ref() else {
+                let found = kind(value.get_ref());
+                let message =
+                    format!("expected a table with a name, [{}.NAME], found {found}", all.path);
+                self.notes.wrong(&full, Some(span), message);
+                continue;
+            };
+            if name.trim().is_empty() {
+                let message = format!("the name is empty: give it one, [{}.NAME]", all.path);
+                self.notes.wrong(&full, Some(span.clone()), message);
+            }
+            self.notes.asked.borrow_mut().push(full.clone());
+            let table = Table::new(self.notes, full, Some(value.span()), Some(given), example);
+            tables.push((name, span, table));
+        }
+        tables
     }
 
     /// The example's table under this key, for tables whose keys are names.
@@ -203,6 +252,24 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// One of these words, from the file or the example, and what it stands for.
+    pub fn choice<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> T {
+        let word = self.text_or_default(key);
+        if let Some((_, meant)) = words.iter().find(|(known, _)| *known == word) {
+            return *meant;
+        }
+        // What is not text was noted already.
+        if self.get(key).is_some_and(|value| value.get_ref().is_str()) {
+            let shown = printable(word);
+            let message = match nearest(word, words.iter().map(|(known, _)| *known)) {
+                Some(meant) => format!("unknown word \"{shown}\", did you mean \"{meant}\"?"),
+                None => format!("expected {}, found \"{shown}\"", any_of(words)),
+            };
+            self.wrong(key, message);
+        }
+        words[0].1
+    }
+
     /// A list of texts, from the file or the example.
     pub fn texts(&self, key: &'static str) -> Vec<String> {
         let value = self.get(key).map_or_else(|| self.default(key), Spanned::get_ref);
@@ -222,7 +289,8 @@ impl<'a> Table<'a> {
         list.iter().filter_map(text).collect()
     }
 
-    fn default(&self, key: &'static str) -> &'a DeValue<'a> {
+    /// The key's value in the example.
+    pub fn default(&self, key: &'static str) -> &'a DeValue<'a> {
         let value = self.example.and_then(|table| table.get(key));
         value.map(Spanned::get_ref).expect("a test holds that the example has every default")
     }
@@ -231,7 +299,7 @@ impl<'a> Table<'a> {
     pub fn finish(self) {
         let asked = self.asked.take();
         let mut missing = self.missing.take();
-        for (key, span, _) in self.entries().filter(|(key, ..)| !asked.contains(key)) {
+        for (key, span, _) in self.entries().into_iter().filter(|(key, ..)| !asked.contains(key)) {
             let advice = if let Some(meant) = nearest(key, asked.iter().copied()) {
                 missing.retain(|(keys, _)| !keys.contains(&meant));
                 format!("did you mean `{meant}`?")
@@ -247,40 +315,16 @@ impl<'a> Table<'a> {
     }
 }
 
-fn whole(value: &DeValue<'_>) -> Option<u32> {
-    let number = value.as_integer()?;
-    u32::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// What kind of value it is, without the value.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+/// `"a", "b" or "c"`.
+fn any_of<T>(words: &[(&str, T)]) -> String {
+    let mut list = String::new();
+    for (at, (word, _)) in words.iter().enumerate() {
+        list.push_str(match at {
+            0 => "",
+            _ if at + 1 == words.len() => " or ",
+            _ => ", ",
+        });
+        list.push_str(&format!("\"{word}\""));
     }
-}
-
-/// The value, where it can hold nothing that must not be seen.
-fn found(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("the text \"{}\"", printable(text)),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        other => kind(other).to_owned(),
-    }
-}
-
-/// Text that can be shown in one line on a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(60).is_some() {
-        shown.push('…');
-    }
-    shown
+    list
 }

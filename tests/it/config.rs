@@ -184,12 +184,12 @@ fn what_is_missing_is_named_with_the_place_where_it_is_found() {
          under the platform group > Settings > API v2",
     );
     let all = [
+        "rules: the table [rules] is missing: who is in scope, who is active, and [rules.fields]",
         "source: there is no source: a table [source.NAME] says where employees come from",
         "target: the table [target] is missing: where accounts live",
-        "rules: the table [rules] is missing: who is in scope, who is active, and [rules.fields]",
     ];
     assert_eq!(problems(""), all);
-    assert_eq!(problems("[source]\n")[0].strip_prefix("1:1 "), Some(all[0]));
+    assert_eq!(problems("[source]\n")[0].strip_prefix("1:1 "), Some(all[1]));
 }
 
 #[test]

@@ -1,9 +1,29 @@
 //! The rules as the configuration states them: expressions and choices, not compiled yet.
 
+mod csv;
+mod dates;
+mod fields;
+mod files;
+mod groups;
+mod lookup;
+mod matching;
+mod read;
+mod version;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+pub use files::load_rules;
+pub(super) use files::{Shelf, blank};
+pub(super) use read::read;
 
 use super::Expression;
+use super::problem::{Beside, Problem};
 use crate::model::{Field, OnBad, Role, Strength};
 
 /// The rules for a source's people.
@@ -86,15 +106,68 @@ impl RuleSettings {
             .chain(groups)
             .chain(&self.manager)
     }
+
+    /// A problem that was found later with what stands under `key`: with bytes `range` of it when it
+    /// is an expression. `checked` is the file that is checked; when these rules stand in another
+    /// one, the problem says so.
+    pub fn problem(
+        &self,
+        key: &str,
+        range: Option<Range<usize>>,
+        message: impl Into<String>,
+        checked: &Path,
+    ) -> Problem {
+        let mut problem = match self.expressions().find(|expression| expression.key == key) {
+            Some(expression) => {
+                let range = range.unwrap_or(0..expression.text.len());
+                expression.problem(&self.origin.text, range, message)
+            }
+            None => Problem::new(key, self.origin.span(key), message),
+        };
+        if self.origin.path != checked {
+            problem.file = Some(Beside::Rules(Arc::new(self.origin.clone())));
+        }
+        problem
+    }
 }
 
 /// The file in which rules stand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// Where it is.
     pub path: PathBuf,
     /// Its text, for pointing at what is found out later.
     pub text: String,
+}
+
+impl Origin {
+    /// Where the value of this key stands.
+    fn span(&self, key: &str) -> Option<Range<usize>> {
+        fn find(table: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
+            table.iter().find_map(|(name, value)| {
+                // A name can hold dots of its own.
+                let rest = key.strip_prefix(name.get_ref().as_ref())?;
+                match (rest.strip_prefix('.'), value.get_ref()) {
+                    (None, _) => rest.is_empty().then(|| value.span()),
+                    (Some(rest), DeValue::Table(table)) => find(table, rest),
+                    _ => None,
+                }
+            })
+        }
+        find(DeTable::parse_recoverable(&self.text).0.get_ref(), key)
+    }
+
+    /// The folder at which relative paths in the file begin.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+}
+
+// The text can hold secrets.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// What becomes of the account of someone who leaves the scope.
