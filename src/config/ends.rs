@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::address::{Base, base_url};
 use super::nearest::nearest;
@@ -48,10 +48,8 @@ pub(super) fn sources(
             sources.insert(name.to_owned(), settings);
         }
     }
-    if root
-        .get("source")
-        .is_some_and(|value| value.get_ref().as_table().is_some_and(|t| t.is_empty()))
-    {
+    let given = root.get("source").and_then(|value| value.get_ref().as_table());
+    if given.is_some_and(DeTable::is_empty) {
         root.wrong("source", none);
     }
     sources

@@ -7,6 +7,7 @@ mod address;
 mod ends;
 mod file;
 mod nearest;
+mod notes;
 mod problem;
 mod rules;
 mod secret;
@@ -145,7 +146,7 @@ pub fn parse(
     if !errors.is_empty() {
         return Err(failed(problem::of_syntax(text, &errors)));
     }
-    let notes = table::Notes::default();
+    let notes = notes::Notes::default();
     let (given, example) = (Some(given.get_ref()), Some(DEFAULTS.get_ref()));
     let root = table::Table::new(&notes, String::new(), None, given, example);
     let origin = Origin { path: path.to_owned(), text: text.to_owned() };
@@ -173,6 +174,7 @@ pub fn starter(source: &str) -> String {
         .replace("[source.bob]", &format!("[source.{source}]"))
         .replace("/webhooks/bob", &format!("/webhooks/{source}"))
         .replace("name (bob)", &format!("name ({source})"))
+        .replace("bob.rules.toml", &format!("{source}.rules.toml"))
         .replace("BOB_TOKEN", &ends::variable(source, "TOKEN"))
         .replace("bob_token", &ends::variable(source, "TOKEN").to_lowercase())
         .replace("BOB_WEBHOOK_SECRET", &ends::variable(source, "WEBHOOK_SECRET"))

@@ -8,7 +8,8 @@ use std::path::Path;
 use secrecy::SecretString;
 use toml::de::DeValue;
 
-use super::table::{Notes, Table};
+use super::notes::Notes;
+use super::table::Table;
 use super::value::{Value, kind, printable};
 
 /// The largest secret file, in bytes.

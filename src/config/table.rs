@@ -12,32 +12,9 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::nearest::nearest;
+use super::notes::Notes;
 use super::problem::Problem;
 use super::value::{Value, found, kind, printable, whole};
-
-/// What was noted while one file was read.
-#[derive(Default)]
-pub(super) struct Notes {
-    pub problems: RefCell<Vec<Problem>>,
-    pub warnings: RefCell<Vec<Problem>>,
-    /// Every key that was looked for.
-    pub asked: RefCell<Vec<String>>,
-}
-
-impl Notes {
-    pub fn wrong(&self, key: &str, span: Option<Range<usize>>, message: impl Into<String>) {
-        self.problems.borrow_mut().push(Problem::new(key, span, message));
-    }
-
-    /// A problem that knows its place.
-    pub fn problem(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
-    }
-
-    pub fn warn(&self, key: &str, span: Option<Range<usize>>, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Problem::new(key, span, message));
-    }
-}
 
 /// One table of the file, with the example's table of that name behind it.
 pub(super) struct Table<'a> {
@@ -47,6 +24,8 @@ pub(super) struct Table<'a> {
     given: Option<&'a DeTable<'a>>,
     example: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
+    /// Keys of former versions.
+    gone: RefCell<Vec<&'static str>>,
     /// Required keys that are not there. One that was only mistyped is not reported twice.
     missing: RefCell<Vec<(Vec<&'static str>, Problem)>>,
 }
@@ -59,8 +38,8 @@ impl<'a> Table<'a> {
         given: Option<&'a DeTable<'a>>,
         example: Option<&'a DeTable<'a>>,
     ) -> Self {
-        let (asked, missing) = (RefCell::default(), RefCell::default());
-        Self { notes, path, header, given, example, asked, missing }
+        let (asked, gone, missing) = <(RefCell<_>, RefCell<_>, RefCell<_>)>::default();
+        Self { notes, path, header, given, example, asked, gone, missing }
     }
 
     /// The table's full name: `source.bob`.
@@ -79,6 +58,13 @@ impl<'a> Table<'a> {
             self.asked.borrow_mut().push(key);
         }
         self.given?.get(key)
+    }
+
+    /// The value of a key that former versions knew: whoever calls says what is written instead.
+    pub fn gone(&self, key: &'static str) -> Option<(Range<usize>, &'a Value<'a>)> {
+        self.gone.borrow_mut().push(key);
+        let (key, value) = self.given?.get_key_value(key)?;
+        Some((key.span(), value))
     }
 
     /// Every key and value of the file's table in the order of the file, for tables whose keys are
@@ -298,8 +284,9 @@ impl<'a> Table<'a> {
     /// Notes the keys that nobody looked for and those that are missing.
     pub fn finish(self) {
         let asked = self.asked.take();
-        let mut missing = self.missing.take();
-        for (key, span, _) in self.entries().into_iter().filter(|(key, ..)| !asked.contains(key)) {
+        let (gone, mut missing) = (self.gone.take(), self.missing.take());
+        let known = |key: &str| asked.contains(&key) || gone.contains(&key);
+        for (key, span, _) in self.entries().into_iter().filter(|(key, ..)| !known(key)) {
             let advice = if let Some(meant) = nearest(key, asked.iter().copied()) {
                 missing.retain(|(keys, _)| !keys.contains(&meant));
                 format!("did you mean `{meant}`?")
@@ -317,14 +304,10 @@ impl<'a> Table<'a> {
 
 /// `"a", "b" or "c"`.
 fn any_of<T>(words: &[(&str, T)]) -> String {
-    let mut list = String::new();
-    for (at, (word, _)) in words.iter().enumerate() {
-        list.push_str(match at {
-            0 => "",
-            _ if at + 1 == words.len() => " or ",
-            _ => ", ",
-        });
-        list.push_str(&format!("\"{word}\""));
+    let quoted: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
-    list
 }

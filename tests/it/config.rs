@@ -1,7 +1,11 @@
 //! The configuration: each mistake with the message a person gets, the defaults, and that no secret
 //! is ever shown.
 
+mod files;
+mod rules;
 mod shown;
+mod tables;
+mod version;
 
 use std::path::Path;
 use std::time::Duration;
@@ -51,12 +55,19 @@ fn edited(from: &str, to: &str) -> String {
 
 /// What is wrong, one line a problem: `LINE:COLUMN key: message`.
 fn problems(text: &str) -> Vec<String> {
-    let Err(failed) = parse(text) else { return Vec::new() };
+    parse(text).err().map(|failed| lines(&failed)).unwrap_or_default()
+}
+
+/// One line a problem: `LINE:COLUMN key: message`, and before it the name of a file beside the
+/// configuration.
+fn lines(failed: &Failed) -> Vec<String> {
     let findings = failed.problems.iter().map(|problem| problem.finding(failed.text.as_deref()));
     findings
         .map(|it| {
+            let file = it.file.map(|file| format!("{}:", file.rsplit('/').next().unwrap_or("")));
             let place = it.line.zip(it.column).map(|(line, column)| format!("{line}:{column} "));
-            format!("{}{}: {}", place.unwrap_or_default(), it.key, it.message)
+            let (file, place) = (file.unwrap_or_default(), place.unwrap_or_default());
+            format!("{file}{place}{}: {}", it.key, it.message)
         })
         .collect()
 }
@@ -99,7 +110,7 @@ fn what_is_in_order_has_the_examples_values_for_everything_else() {
     assert_eq!(lms.client_id, "an-id");
     assert_eq!(lms.default_group, "507f1f77bcf86cd799439011");
     assert_eq!((lms.activate, lms.send_invitation), (true, false));
-    assert!(lms.protected.is_empty());
+    assert!(lms.protected.is_empty() && lms.protect_admins);
     assert_eq!((lms.writes_per_second, lms.reads_per_second), (10, 50));
     assert_eq!(lms.timeout, Duration::from_secs(20));
 

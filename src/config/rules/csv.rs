@@ -62,7 +62,8 @@ fn delimiter(header: &str, keys: &[String]) -> char {
         let cells = cells(*delimiter);
         keys.iter().all(|key| cells.iter().any(|cell| cell.text == *key))
     };
-    let most = || DELIMITERS.into_iter().rev().max_by_key(|delimiter| cells(*delimiter).len());
+    let most =
+        || DELIMITERS.into_iter().rev().max_by_key(|delimiter| header.matches(*delimiter).count());
     DELIMITERS.into_iter().find(has_all).or_else(most).unwrap_or(',')
 }
 

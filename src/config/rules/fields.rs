@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
-use super::super::table::{Notes, Table};
+use super::super::notes::Notes;
+use super::super::table::Table;
 use super::super::value::{Value, kind, printable};
 use super::super::{Expression, FieldRule};
 use super::read::{Page, behind};
@@ -143,10 +144,7 @@ fn rule(
 /// Two lists of former versions: says what is written instead.
 pub(super) fn moved(rules: &Table<'_>) {
     for (key, word) in [("only_on_create", "on_create"), ("only_if_empty", "if_empty")] {
-        let Some((_, span, value)) = rules.entries().into_iter().find(|(name, ..)| *name == key)
-        else {
-            continue;
-        };
+        let Some((span, value)) = rules.gone(key) else { continue };
         let list = value.get_ref().as_array();
         let first = list.and_then(|list| list.iter().find_map(|name| name.get_ref().as_str()));
         let field = first.and_then(|name| FIELDS.iter().find(|field| **field == name));

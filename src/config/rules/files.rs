@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::super::notes::Notes;
 use super::super::problem::{self, Beside, Problem};
-use super::super::table::{Notes, Table};
+use super::super::table::Table;
 use super::super::value::printable;
 use super::super::{DEFAULTS, Expression, Failed, read as read_text};
 use super::{Origin, RuleSettings, read};

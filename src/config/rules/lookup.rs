@@ -32,10 +32,10 @@ const NAMED: usize = 20;
 const ANY: &str = "*";
 
 const ON_MISS: [(&str, OnMiss); 4] = [
-    ("default", OnMiss::Default),
-    ("keep", OnMiss::Keep),
-    ("skip", OnMiss::Skip),
     ("refuse", OnMiss::Refuse),
+    ("skip", OnMiss::Skip),
+    ("keep", OnMiss::Keep),
+    ("default", OnMiss::Default),
 ];
 
 /// Every table that is in order, by name.
@@ -72,30 +72,36 @@ fn read(table: &Table<'_>, page: Page<'_>) -> Option<LookupTable> {
             return None;
         }
     };
-    let width = sheet.keys;
+    // A word that nobody knows was noted already.
+    let word = table.text_or_default("on_miss");
+    if ON_MISS.iter().any(|(known, _)| *known == word) {
+        agree(table, &sheet, on_miss, given);
+    }
+    Some(LookupTable { file: path, on_miss, ..sheet })
+}
+
+/// Whether the row for everybody else is there exactly when it decides.
+fn agree(table: &Table<'_>, sheet: &LookupTable, on_miss: OnMiss, file: &str) {
     let is_for_all =
-        |(_, cells): &&(usize, Vec<String>)| cells[..width].iter().all(|key| key == ANY);
-    let all = vec![ANY; width].join(", ");
+        |(_, cells): &&(usize, Vec<String>)| cells[..sheet.keys].iter().all(|key| key == ANY);
+    let (all, file) = (vec![ANY; sheet.keys].join(", "), printable(file));
     match (sheet.rows.iter().find(is_for_all), on_miss) {
         (None, OnMiss::Default) => {
             let message = format!(
-                "{} has no row for everybody else, whose every key is *: add one that begins with \
-                 {all}, or choose \"keep\", \"skip\" or \"refuse\"",
-                printable(given)
+                "{file} has no row for everybody else, whose every key is *: add one that begins \
+                 with {all}, or choose \"keep\", \"skip\" or \"refuse\""
             );
             table.wrong("on_miss", message);
         }
         (Some((line, _)), OnMiss::Keep | OnMiss::Skip | OnMiss::Refuse) => {
             let message = format!(
-                "line {line} of {} is for everybody else ({all}), so nothing is ever missing: write \
-                 on_miss = \"default\", or take that row out",
-                printable(given)
+                "line {line} of {file} is for everybody else ({all}), so nothing is ever missing: \
+                 write on_miss = \"default\", or take that row out"
             );
             table.wrong("on_miss", message);
         }
         _ => {}
     }
-    Some(LookupTable { file: path, on_miss, ..sheet })
 }
 
 /// The names of the key columns.
@@ -228,16 +234,15 @@ fn order(header: &Row, keys: &[String]) -> Result<Vec<usize>, Vec<Slip>> {
     }
     let mut order = Vec::new();
     for key in keys {
-        match cells.iter().position(|cell| cell.text == *key) {
-            Some(at) => order.push(at),
-            None => {
-                let meant = nearest(key, cells.iter().map(|cell| cell.text.as_str()));
-                let advice = meant.map_or_else(
-                    || "the first line names the columns, and `keys` must name some of them".into(),
-                    |meant| format!("is `{}` meant?", printable(meant)),
-                );
-                slip(1, format!("there is no column `{}`: {advice}", printable(key)));
-            }
+        if let Some(at) = cells.iter().position(|cell| cell.text == *key) {
+            order.push(at);
+        } else {
+            let meant = nearest(key, cells.iter().map(|cell| cell.text.as_str()));
+            let advice = meant.map_or_else(
+                || "the first line names the columns, and `keys` must name some of them".into(),
+                |meant| format!("is `{}` meant?", printable(meant)),
+            );
+            slip(1, format!("there is no column `{}`: {advice}", printable(key)));
         }
     }
     if slips.is_empty() && order.len() == cells.len() {
@@ -262,7 +267,8 @@ fn misfit(row: &Row, width: usize) -> Option<Slip> {
     } else {
         "an empty one still needs its place"
     };
-    let message = format!("has {count} cells, and the first line has {width}: {advice}");
+    let cells = if count == 1 { "cell" } else { "cells" };
+    let message = format!("has {count} {cells}, and the first line has {width}: {advice}");
     Some(Slip { line: row.line, column, message })
 }
 
@@ -272,7 +278,7 @@ fn note(table: &Table<'_>, path: &Path, mut slips: Vec<Slip>) {
     if more > 0 {
         slips.truncate(NAMED);
         if let Some(last) = slips.last_mut() {
-            last.message.push_str(&format!("; and {more} more problems below"));
+            last.message = format!("{}; and {more} more problems below", last.message);
         }
     }
     for Slip { line, column, message } in slips {

@@ -270,6 +270,7 @@ fn init_writes_a_start_and_never_over_another_file() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("[source.paris-2]") && text.contains("/webhooks/paris-2"));
     assert!(!text.to_lowercase().contains("bob_"), "{text}");
+    assert!(text.contains("paris-2.rules.toml") && !text.contains("bob.rules"), "{text}");
     let failed = config::parse(&path, &text, &|_| None).unwrap_err();
     let mut keys = failed.problems.iter().map(|problem| problem.message.as_str());
     assert!(keys.any(|message| message.contains("PARIS_2_TOKEN is not set")));
