@@ -50,7 +50,8 @@ static WHOLE: LazyLock<Spanned<DeTable<'static>>> = LazyLock::new(|| {
 
 /// The example with the settings that are off switched on.
 fn switched_on() -> String {
-    let is_off = |setting: &str| setting.starts_with(|c: char| c == '[' || c.is_ascii_lowercase());
+    let is_off =
+        |setting: &str| setting.starts_with(|c: char| "[\"".contains(c) || c.is_ascii_lowercase());
     let on = |line: &'static str| match line.strip_prefix('#') {
         Some(setting) if is_off(setting) => format!("{setting}\n"),
         _ => format!("{line}\n"),
