@@ -1,5 +1,7 @@
 //! What runs when: trimming what is past its retention, and noticing that the store was emptied.
 
+pub mod timetable;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use super::table::Table;
 use super::value::{Value, printable};
 use super::{
     HiBobSettings, Learning360Settings, Origin, RuleSettings, ServerSettings, StoreSettings,
-    WorkerSettings,
+    SyncSettings, WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be
@@ -33,6 +33,7 @@ pub(super) struct Parts {
     pub server: ServerSettings,
     pub store: StoreSettings,
     pub worker: WorkerSettings,
+    pub sync: SyncSettings,
     pub sources: BTreeMap<String, HiBobSettings>,
     pub target: Option<Learning360Settings>,
 }
@@ -65,9 +66,10 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
             worker_table.wrong("lease_seconds", message);
         }
     }
+    let sync = super::sync::read(&root);
     worker_table.finish();
     root.finish();
-    Parts { server, store, worker, sources, target }
+    Parts { server, store, worker, sync, sources, target }
 }
 
 /// `[rules]`: for every source that names no file of its own.
@@ -213,6 +215,8 @@ mod tests {
         let mut asked: BTreeSet<String> = notes.asked.take().into_iter().collect();
         // A secret's other place.
         asked.retain(|key| key.starts_with("rules.") || key.rsplit('.').next() != Some("file"));
+        // A limit has a ceiling only where somebody wants one.
+        asked.retain(|key| key.rsplit('.').next() != Some("most"));
         let mut found = BTreeSet::new();
         keys("", given, &mut found);
         // These names are the administrator's.
@@ -241,10 +245,17 @@ mod tests {
             "match",
             "joiner",
             "leaver",
+            "schedule",
+            "certificate",
+            "absent",
+            "brake",
+            "deactivations_per_hour",
         ];
+        let kinds = crate::model::ChangeKind::ALL.map(crate::model::ChangeKind::word);
         for key in &found {
             let last = key.rsplit('.').next().unwrap();
-            let known = veil::is_known(last) || last == "env" || tables.contains(&last);
+            let is_table = tables.contains(&last) || kinds.contains(&last);
+            let known = veil::is_known(last) || last == "env" || is_table;
             assert!(known, "{key}: may its value be shown? Say so in show.rs");
         }
     }

@@ -12,6 +12,7 @@ mod problem;
 mod rules;
 mod secret;
 mod show;
+mod sync;
 mod table;
 mod value;
 mod veil;
@@ -35,6 +36,7 @@ pub use rules::{
     Origin, OutOfScope, RuleSettings, load_rules,
 };
 pub use show::{show, show_warnings};
+pub use sync::{BrakeSettings, CertificateSettings, Limit, Missed, ScheduleSettings, SyncSettings};
 
 /// The commented example: every key, and the defaults.
 pub const EXAMPLE: &str = include_str!("../../deploy/instep.example.toml");
@@ -162,6 +164,7 @@ pub fn parse(
         server: parts.server,
         store: parts.store,
         worker: parts.worker,
+        sync: parts.sync,
         sources: parts.sources,
         target,
     };
@@ -192,6 +195,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[worker]`
     pub worker: WorkerSettings,
+    /// `[schedule]`, `[certificate]`, `[brake]`
+    pub sync: SyncSettings,
     /// `[source.NAME]`, by name.
     pub sources: BTreeMap<String, HiBobSettings>,
     /// `[target]`

@@ -219,6 +219,18 @@ impl<'a> Table<'a> {
         whole(self.default(key)).unwrap_or_default()
     }
 
+    /// A whole number that may be left out.
+    pub fn optional_number(&self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let value = self.get(key)?.get_ref();
+        let number = whole(value).filter(|number| range.contains(number));
+        if number.is_none() {
+            let (first, last, found) = (range.start(), range.end(), found(value));
+            let message = format!("expected a whole number from {first} to {last}, found {found}");
+            self.wrong(key, message);
+        }
+        number
+    }
+
     /// A whole number that counts things in memory.
     pub fn size(&self, key: &'static str, range: RangeInclusive<u32>) -> usize {
         usize::try_from(self.number(key, range)).unwrap_or(usize::MAX)

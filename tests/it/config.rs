@@ -4,6 +4,7 @@
 mod files;
 mod rules;
 mod shown;
+mod sync;
 mod tables;
 mod version;
 
