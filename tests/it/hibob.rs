@@ -2,6 +2,7 @@
 //! that are not as documented.
 
 mod client;
+mod everyone;
 mod far_end;
 #[path = "../fuzz/properties.rs"]
 mod properties;

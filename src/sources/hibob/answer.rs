@@ -25,7 +25,7 @@ use crate::sources::SourceError;
 const ERROR_BODY: usize = 64 * 1024;
 
 /// One kind of call.
-pub(super) struct Call<'a, T> {
+pub(super) struct Call<'a> {
     /// Its name in metrics and sentences: `people/search`.
     pub endpoint: &'static str,
     /// The source's name.
@@ -38,8 +38,6 @@ pub(super) struct Call<'a, T> {
     pub time: Duration,
     /// The largest body, in bytes.
     pub limit: usize,
-    /// Reads the body.
-    pub parse: fn(Body) -> Result<T, Unusable>,
 }
 
 /// What came of a call.
@@ -50,16 +48,21 @@ pub(super) struct Answered<T> {
     pub rest: Option<Duration>,
 }
 
-impl<T: Send + 'static> Call<'_, T> {
-    /// Makes the call, and counts it.
-    pub(super) async fn make(&self, request: RequestBuilder, deadline: Deadline) -> Answered<T> {
+impl Call<'_> {
+    /// Makes the call, and counts it. `parse` reads the body, on a thread of its own.
+    pub(super) async fn make<T: Send + 'static>(
+        &self,
+        request: RequestBuilder,
+        deadline: Deadline,
+        parse: impl FnOnce(Body) -> Result<T, Unusable> + Send + 'static,
+    ) -> Answered<T> {
         let before = deadline.left();
         let (status, answered) = match request.timeout(self.time).send().await {
             Err(error) => {
                 let result = Err(SourceError::Again(self.failed(&error)));
                 (word(&error), Answered { result, rest: None })
             }
-            Ok(response) => self.judge(response).await,
+            Ok(response) => self.judge(response, parse).await,
         };
         let took = before.saturating_sub(deadline.left());
         let labels = [("far_end", "hibob"), ("endpoint", self.endpoint)];
@@ -69,12 +72,16 @@ impl<T: Send + 'static> Call<'_, T> {
         answered
     }
 
-    async fn judge(&self, response: Response) -> (Cow<'static, str>, Answered<T>) {
+    async fn judge<T: Send + 'static>(
+        &self,
+        response: Response,
+        parse: impl FnOnce(Body) -> Result<T, Unusable> + Send + 'static,
+    ) -> (Cow<'static, str>, Answered<T>) {
         let status = response.status();
         let mut rest = limits::window_spent(response.headers());
         let mut label = Cow::Owned(status.as_str().to_owned());
         let result = match status {
-            StatusCode::OK => match self.body(response).await {
+            StatusCode::OK => match self.body(response, parse).await {
                 Ok(value) => Ok(value),
                 Err(Fault::Transport(error)) => {
                     label = word(&error);
@@ -119,7 +126,11 @@ impl<T: Send + 'static> Call<'_, T> {
     }
 
     /// Hands the body to the parser on a thread of its own, piece by piece.
-    async fn body(&self, mut response: Response) -> Result<T, Fault> {
+    async fn body<T: Send + 'static>(
+        &self,
+        mut response: Response,
+        parse: impl FnOnce(Body) -> Result<T, Unusable> + Send + 'static,
+    ) -> Result<T, Fault> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
@@ -128,7 +139,6 @@ impl<T: Send + 'static> Call<'_, T> {
             ));
         }
         let (pieces, arriving) = mpsc::channel(8);
-        let parse = self.parse;
         let parsing =
             tokio::task::spawn_blocking(move || parse(Body { arriving, piece: Bytes::new() }));
         let mut size = 0_usize;
@@ -251,9 +261,9 @@ mod tests {
             fields: &[],
             time: Duration::from_secs(60),
             limit: 1024 * 1024,
-            parse: crate::sources::hibob::wire::people,
         };
-        let (_, Answered { result, .. }) = call.judge(Response::from(response)).await;
+        let people = crate::sources::hibob::wire::people;
+        let (_, Answered { result, .. }) = call.judge(Response::from(response), people).await;
         result.expect_err("white space is no answer").to_string()
     }
 

@@ -1,8 +1,8 @@
 //! Reads people through a HiBob service user.
 //!
-//! Promises: one `people/search` for many persons, within the budget that all processes share; one
-//! answer for each person that was asked for, and only from an answer that was read to its end;
-//! never more fields than rules use; no value of a record in logs or errors.
+//! Promises: one `people/search` for many persons or for everyone, within the budget that all
+//! processes share; one answer for each person that was asked for, and only from an answer that was
+//! read to its end; never more fields than rules use; no value of a record in logs or errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -25,19 +25,17 @@ use crate::store::budget::Budget;
 const MOST_FIELDS: usize = 400;
 /// The largest answer about up to `people_per_search` persons, in bytes.
 const SEARCH_BODY: usize = 64 * 1024 * 1024;
-/// The largest answer about everyone: HiBob has no pages, and it is parsed while it arrives.
-const EVERYONE_BODY: usize = 1024 * 1024 * 1024;
 /// The longest time for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A HiBob company, seen through a service user.
 pub struct HiBob {
-    name: SourceName,
+    pub(super) name: SourceName,
     base_url: String,
     service_user: String,
     token: SecretString,
     /// What is asked for: `root.id` first, none twice.
-    fields: Vec<String>,
+    pub(super) fields: Vec<String>,
     people_per_search: usize,
     timeout: Duration,
     searches: Arc<Budget>,
@@ -135,29 +133,6 @@ impl HiBob {
         Ok(answers)
     }
 
-    /// Everyone the service user can see, leavers included, in the order of their ids.
-    ///
-    /// # Errors
-    /// As [`SourceError`] says.
-    pub async fn everyone(
-        &self,
-        deadline: Deadline,
-    ) -> Result<Vec<(EmployeeId, Record)>, SourceError> {
-        let search = Search::everyone(&self.fields);
-        let people = self.search(&search, Lane::Bulk, EVERYONE_BODY, deadline).await?;
-        Ok(people.into_iter().collect())
-    }
-
-    /// The ids of everyone the service user can see.
-    pub(super) async fn everyone_by_id(
-        &self,
-        deadline: Deadline,
-    ) -> Result<Vec<EmployeeId>, SourceError> {
-        let search = Search::everyone(&self.fields[..1]);
-        let people = self.search(&search, Lane::Live, EVERYONE_BODY, deadline).await?;
-        Ok(people.into_keys().collect())
-    }
-
     /// The ids of all who have this mail, leavers included.
     ///
     /// # Errors
@@ -181,35 +156,18 @@ impl HiBob {
     pub async fn fields(&self, deadline: Deadline) -> Result<Vec<FieldInfo>, SourceError> {
         let request = self.request(Method::GET, "company/people/fields");
         let time = self.timeout.min(deadline.left());
-        let call = self.call("company/people/fields", &[], time, SEARCH_BODY, wire::fields);
-        call.make(request, deadline).await.result
+        let call = self.call("company/people/fields", &[], time, SEARCH_BODY);
+        call.make(request, deadline, wire::fields).await.result
     }
 
-    async fn search(
+    pub(super) async fn search(
         &self,
         search: &Search<'_>,
         lane: Lane,
         limit: usize,
         deadline: Deadline,
     ) -> Result<BTreeMap<EmployeeId, Record>, SourceError> {
-        self.searches.take(lane, deadline).await?;
-        let request = self.request(Method::POST, "people/search").json(search);
-        // An answer about everyone may take as long as there is time, if only it keeps arriving.
-        let left = deadline.left();
-        let time = if search.is_for_everyone() { left } else { self.timeout.min(left) };
-        let call = self.call("people/search", &self.fields, time, limit, wire::people);
-        let Answered { result, rest } = call.make(request, deadline).await;
-        let rested = match rest {
-            Some(rest) => {
-                tracing::info!(
-                    source = %self.name, seconds = rest.as_secs(), "HiBob wants no search for a while"
-                );
-                self.searches.pause(rest).await
-            }
-            None => Ok(()),
-        };
-        let people = result?;
-        rested?;
+        let people = self.ask(search, lane, limit, deadline, wire::people).await?;
         if people.doubled > 0 {
             tracing::warn!(
                 source = %self.name,
@@ -221,6 +179,36 @@ impl HiBob {
         Ok(people.records)
     }
 
+    /// Makes a search within the budget.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        search: &Search<'_>,
+        lane: Lane,
+        limit: usize,
+        deadline: Deadline,
+        parse: impl FnOnce(Body) -> Result<T, Unusable> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        self.searches.take(lane, deadline).await?;
+        let request = self.request(Method::POST, "people/search").json(search);
+        // An answer about everyone may take as long as there is time, if only it keeps arriving.
+        let left = deadline.left();
+        let time = if search.is_for_everyone() { left } else { self.timeout.min(left) };
+        let call = self.call("people/search", &self.fields, time, limit);
+        let Answered { result, rest } = call.make(request, deadline, parse).await;
+        let rested = match rest {
+            Some(rest) => {
+                tracing::info!(
+                    source = %self.name, seconds = rest.as_secs(), "HiBob wants no search for a while"
+                );
+                self.searches.pause(rest).await
+            }
+            None => Ok(()),
+        };
+        let answer = result?;
+        rested?;
+        Ok(answer)
+    }
+
     /// A request to `path`; its content type is set only with a body, because HiBob answers 400 to
     /// a GET that has one (seen on tenants).
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -230,16 +218,15 @@ impl HiBob {
             .header(ACCEPT, "application/json")
     }
 
-    fn call<'c, T>(
+    fn call<'c>(
         &'c self,
         endpoint: &'static str,
         fields: &'c [String],
         time: Duration,
         limit: usize,
-        parse: fn(Body) -> Result<T, Unusable>,
-    ) -> Call<'c, T> {
+    ) -> Call<'c> {
         let (source, service_user) = (self.name.as_str(), self.service_user.as_str());
-        Call { endpoint, source, service_user, fields, time, limit, parse }
+        Call { endpoint, source, service_user, fields, time, limit }
     }
 }
 

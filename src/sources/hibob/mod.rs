@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod client;
+pub mod everyone;
 mod limits;
 mod probe;
 pub mod webhook;

@@ -1,14 +1,17 @@
 //! What HiBob says on the wire: the search request, its answer, the field metadata and ids.
 //!
-//! Promises: an answer is taken whole or not at all; a record is kept in its nested form only; ids
+//! Promises: an answer is whole or an error; a record is kept in its nested form only; ids
 //! never pass through floating point; errors say where an answer stops making sense, never what it
 //! holds.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
+use std::marker::PhantomData;
 
-use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -91,8 +94,13 @@ impl From<serde_json::Error> for Unusable {
 }
 
 fn read<T: DeserializeOwned>(body: impl Read) -> Result<T, Unusable> {
+    read_with(PhantomData::<T>, body)
+}
+
+/// Reads a body to its end by a seed.
+fn read_with<'de, S: DeserializeSeed<'de>>(seed: S, body: impl Read) -> Result<S::Value, Unusable> {
     let mut json = serde_json::Deserializer::from_reader(body);
-    let value = T::deserialize(&mut json)?;
+    let value = seed.deserialize(&mut json)?;
     json.end()?;
     Ok(value)
 }
@@ -113,58 +121,83 @@ pub struct People {
 /// # Errors
 /// [`Unusable`] unless the answer has that shape to its end and each person has an id.
 pub fn people(body: impl Read) -> Result<People, Unusable> {
-    read::<Answer>(body).map(|Answer(people)| people)
+    let mut people = People::default();
+    each(body, |id, record| {
+        if people.records.insert(id, record).is_some() {
+            people.doubled += 1;
+        }
+    })?;
+    Ok(people)
 }
 
-struct Answer(People);
+/// Reads an answer to `people/search` and hands each person on as soon as they are read, in the
+/// order in which they are listed, however often. Until it ends without an error nothing that was
+/// handed on may be believed.
+///
+/// # Errors
+/// As [`people`].
+pub fn each(body: impl Read, mut hand_on: impl FnMut(EmployeeId, Record)) -> Result<(), Unusable> {
+    read_with(Answer(&mut hand_on), body)
+}
 
-impl<'de> Deserialize<'de> for Answer {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Answer;
+/// Takes a person.
+type HandOn<'h> = &'h mut dyn FnMut(EmployeeId, Record);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with `employees`")
-            }
+struct Answer<'h>(HandOn<'h>);
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
-                let mut people = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key != "employees" {
-                        map.next_value::<IgnoredAny>()?;
-                    } else if people.replace(map.next_value::<People>()?).is_some() {
-                        return Err(de::Error::duplicate_field("employees"));
-                    }
-                }
-                people.map(Answer).ok_or_else(|| de::Error::missing_field("employees"))
-            }
-        }
-        json.deserialize_map(Members)
+impl<'de> DeserializeSeed<'de> for Answer<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
     }
 }
 
-impl<'de> Deserialize<'de> for People {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = People;
+impl<'de> Visitor<'de> for Answer<'_> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of employees")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `employees`")
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<People, A::Error> {
-                let mut people = People::default();
-                while let Some(Person { id, record }) = list.next_element()? {
-                    if people.records.insert(id, record).is_some() {
-                        people.doubled += 1;
-                    }
-                }
-                Ok(people)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key != "employees" {
+                map.next_value::<IgnoredAny>()?;
+            } else if found {
+                return Err(de::Error::duplicate_field("employees"));
+            } else {
+                map.next_value_seed(List(&mut *self.0))?;
+                found = true;
             }
         }
-        json.deserialize_seq(List)
+        if found { Ok(()) } else { Err(de::Error::missing_field("employees")) }
+    }
+}
+
+struct List<'h>(HandOn<'h>);
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of employees")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(Person { id, record }) = list.next_element()? {
+            (self.0)(id, record);
+        }
+        Ok(())
     }
 }
 
