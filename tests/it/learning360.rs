@@ -15,4 +15,5 @@ mod managers;
 mod names;
 mod protection;
 mod refusals;
+mod snapshot;
 mod town;

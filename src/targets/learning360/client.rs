@@ -60,6 +60,16 @@ impl Call {
         self
     }
 
+    /// Its name in metrics and errors.
+    pub fn endpoint(&self) -> &'static str {
+        self.endpoint
+    }
+
+    /// Where it goes.
+    pub fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
     fn is_read(&self) -> bool {
         self.method == Method::GET
     }
@@ -183,24 +193,31 @@ impl Client {
         mut take: impl FnMut(Vec<T>),
     ) -> Result<(), TargetError> {
         for _ in 0..PAGES {
-            let raw = self.send(&call, turn).await?;
-            take(wire::read(call.endpoint, &raw.body)?);
-            let Some(next) = raw.next() else { return Ok(()) };
-            // The address is followed as given, but the token goes to no other host.
-            let next = self.api.join(next).ok().filter(|url| url.origin() == self.api.origin());
+            let (rows, next) = self.page(&call, turn).await?;
+            take(rows);
             match next {
-                Some(next) if next != call.url => call.url = next,
+                None => return Ok(()),
+                Some(next) if next.url != call.url => call = next,
                 Some(_) => break,
-                None => {
-                    return Err(TargetError::Again(format!(
-                        "360Learning's next page of {} is on another host than target.base_url: \
-                         correct target.base_url if the platform moved",
-                        call.endpoint
-                    )));
-                }
             }
         }
         Err(TargetError::Again(format!("360Learning's list {} has no end", call.endpoint)))
+    }
+
+    /// Reads one page of a list, and says which call leads to the next.
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        turn: Turn,
+    ) -> Result<(Vec<T>, Option<Call>), TargetError> {
+        let raw = self.send(call, turn).await?;
+        let page = wire::read(call.endpoint, &raw.body)?;
+        let Some(next) = raw.next() else { return Ok((page, None)) };
+        // The address is followed as given, but the token goes to no other host.
+        let next = self.api.join(next).ok().filter(|url| url.origin() == self.api.origin());
+        let url = next.ok_or_else(|| elsewhere(call.endpoint))?;
+        let method = call.method.clone();
+        Ok((page, Some(Call { endpoint: call.endpoint, method, url, body: call.body.clone() })))
     }
 
     /// The account with this id, if there is one.
@@ -306,6 +323,14 @@ fn below(api: &Url, path: &str) -> Url {
     let mut url = api.clone();
     url.set_path(&format!("{}{path}", api.path().trim_end_matches('/')));
     url
+}
+
+/// The refusal to take the token to another host.
+fn elsewhere(endpoint: &str) -> TargetError {
+    TargetError::Again(format!(
+        "360Learning's next page of {endpoint} is on another host than target.base_url: correct \
+         target.base_url if the platform moved"
+    ))
 }
 
 fn not_json(call: &Call, raw: &Raw) -> TargetError {

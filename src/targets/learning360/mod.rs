@@ -19,6 +19,7 @@ mod managers;
 mod names;
 mod protection;
 mod road;
+pub mod snapshot;
 mod token;
 mod wire;
 
