@@ -162,7 +162,7 @@ impl Previewer {
 
     /// What each rule says of a record.
     pub fn explain(&self, record: &Record) -> Vec<Explained> {
-        self.rules.explain(record)
+        self.rules.explain(record, self.now).rules
     }
 
     /// The ids of those whom a key names: an id, a mail, or a full name.

@@ -97,7 +97,7 @@ pub enum Strength {
 }
 
 /// An account as the rules want it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
     /// Whether the person shall be able to use it.
     pub active: bool,
@@ -111,10 +111,30 @@ pub struct Desired {
     pub custom: BTreeMap<String, CustomWish>,
     /// Groups to be in. Only a membership that a rule gave is ever taken away.
     pub groups: Vec<Membership>,
+    /// Whether every group rule could be judged. Where one could not, nobody leaves a group: it
+    /// might be the one that this rule gave.
+    pub groups_certain: bool,
     /// The manager: `None` when no rule says, `Some(None)` when there shall be none of ours.
     pub manager: Option<Option<ManagerKey>>,
     /// A user name that is taken gets a number: `j.smith2`.
     pub number_username: bool,
+}
+
+impl Default for Desired {
+    /// Not to be used, and nothing said of anything else.
+    fn default() -> Self {
+        Self {
+            active: false,
+            fields: BTreeMap::new(),
+            strengths: BTreeMap::new(),
+            external_id: String::new(),
+            custom: BTreeMap::new(),
+            groups: Vec::new(),
+            groups_certain: true,
+            manager: None,
+            number_username: false,
+        }
+    }
 }
 
 /// What a custom field shall hold.

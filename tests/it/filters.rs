@@ -1,6 +1,6 @@
 //! The filters, through the rules: the README's table is true, and no value does harm.
 
-use instep::config::{Expression, FieldRule, RuleSettings};
+use instep::config::{Expression, FieldRule, LookupTable, OnMiss, RuleSettings};
 use instep::model::{Field, OnBad, Record, Strength};
 use instep::provisioning::rules::{Decision, RuleProblem, Rules};
 use proptest::prelude::*;
@@ -16,8 +16,16 @@ fn rules(text: &str) -> Result<Rules, Vec<RuleProblem>> {
         write: Strength::Always,
         on_bad: OnBad::Skip,
     };
+    let sites = LookupTable {
+        file: "sites.csv".into(),
+        on_miss: OnMiss::Skip,
+        keys: 1,
+        columns: vec!["site".to_owned(), "language".to_owned()],
+        rows: vec![(2, vec!["Paris".to_owned(), "fr".to_owned()])],
+    };
     Rules::compile(&RuleSettings {
         fields: [(Field::Job, job)].into(),
+        tables: [("sites".to_owned(), sites)].into(),
         ..RuleSettings::of(
             expression("rules.in_scope", "true"),
             expression("rules.active", "true"),

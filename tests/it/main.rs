@@ -10,6 +10,7 @@ mod http;
 mod layers;
 mod learning360;
 mod rules;
+mod ruling;
 mod sandbox;
 mod store;
 mod walks;

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use minijinja::{Environment, ErrorKind, Value};
 
+use super::lookup::{self, LOOKUP};
+use super::tokens::{Token, brackets, tokens};
 use super::{FILTERS, FIRST_OF, OR_ELSE, guard, reason};
 use crate::config::nearest;
 
@@ -65,72 +67,134 @@ pub struct Mistake {
     pub message: String,
 }
 
-/// Every mistake in an expression that compiles, in the order of their places.
-pub fn mistakes(env: &Environment<'static>, text: &str) -> Vec<Mistake> {
+/// Every mistake in an expression that compiles, in the order of their places. `blank` is what it
+/// sees of somebody whose every field is empty.
+pub fn mistakes(env: &Environment<'static>, text: &str, blank: &Value) -> Vec<Mistake> {
     let tokens = tokens(text);
-    let mut found = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let Token::Word(range) = token else { continue };
-        let name = &text[range.clone()];
-        let sign = |at: Option<usize>| match at.and_then(|at| tokens.get(at)) {
-            Some(Token::Sign(_, sign)) => Some(*sign),
-            _ => None,
-        };
-        let word = |at: Option<usize>| match at.and_then(|at| tokens.get(at)) {
-            Some(Token::Word(range)) => &text[range.clone()],
-            _ => "",
-        };
-        let before = sign(at.checked_sub(1));
-        let is_called = sign(Some(at + 1)) == Some('(');
-        let is_tested = word(at.checked_sub(1)) == "is"
-            || (word(at.checked_sub(1)) == "not" && word(at.checked_sub(2)) == "is");
-        let message = if before == Some('|') {
-            of_filter(env, text, &tokens, at)
-        } else if before == Some('.') {
+    let check = Check { env, text, tokens: &tokens, blank };
+    (0..tokens.len()).filter_map(|at| check.at(at)).collect()
+}
+
+struct Check<'a> {
+    env: &'a Environment<'static>,
+    text: &'a str,
+    tokens: &'a [Token],
+    blank: &'a Value,
+}
+
+impl Check<'_> {
+    fn at(&self, at: usize) -> Option<Mistake> {
+        let Token::Word(range) = &self.tokens[at] else { return None };
+        let name = &self.text[range.clone()];
+        let before = |back: usize| at.checked_sub(back).and_then(|at| self.tokens.get(at));
+        let is_behind = |sign: char| before(1).is_some_and(|token| token.is_sign(sign));
+        let is_called = self.tokens.get(at + 1).is_some_and(|token| token.is_sign('('));
+        let is_tested = self.word(before(1)) == "is"
+            || (self.word(before(1)) == "not" && self.word(before(2)) == "is");
+        let message = if is_behind('|') {
+            return self.filter(at, range, name);
+        } else if is_behind('.') {
             is_called.then(|| of_method(name))
         } else if is_tested {
-            (name != "not" && !TESTS.contains(&name) && !MORE_TESTS.contains(&name))
-                .then(|| unknown("test", name, TESTS))
+            (name != "not").then(|| of_test(name)).flatten()
         } else {
             (is_called && !KEYWORDS.contains(&name) && !FUNCTIONS.contains(&name))
                 .then(|| unknown("function", name, FUNCTIONS))
         };
-        found.extend(message.map(|message| Mistake { range: range.clone(), message }));
+        message.map(|message| Mistake { range: range.clone(), message })
     }
-    found
+
+    fn word(&self, token: Option<&Token>) -> &str {
+        match token {
+            Some(Token::Word(range)) => &self.text[range.clone()],
+            _ => "",
+        }
+    }
+
+    /// The filter at this place, and the filter or test that it is told to use for each of a list.
+    fn filter(&self, at: usize, range: &Range<usize>, name: &str) -> Option<Mistake> {
+        let is_called = self.tokens.get(at + 1).is_some_and(|token| token.is_sign('('));
+        let brackets = if is_called { brackets(self.tokens, at + 1) } else { at + 1..at + 1 };
+        let mistake = self.filter_named(name, range, brackets.clone(), 0);
+        if mistake.is_some() {
+            return mistake;
+        }
+        let (is_filter, place) = match name {
+            "map" => (true, 0),
+            "select" | "reject" => (false, 0),
+            "selectattr" | "rejectattr" => (false, 1),
+            _ => return None,
+        };
+        let place = brackets.start + 1 + 2 * place;
+        let named = self.inner(place)?;
+        let name = &self.text[named.clone()];
+        if is_filter {
+            // The first text and the comma behind it are left out.
+            self.filter_named(name, &named, brackets, 2)
+        } else {
+            of_test(name).map(|message| Mistake { range: named, message })
+        }
+    }
+
+    /// The inside of a text that stands alone between brackets and commas.
+    fn inner(&self, at: usize) -> Option<Range<usize>> {
+        let Token::Text(range) = self.tokens.get(at)? else { return None };
+        let next = self.tokens.get(at + 1)?;
+        (next.is_sign(',') || next.is_sign(')')).then(|| range.start + 1..range.end - 1)
+    }
+
+    /// A filter, tried on nothing with what stands in its brackets from the token `skip` on.
+    fn filter_named(
+        &self,
+        name: &str,
+        range: &Range<usize>,
+        brackets: Range<usize>,
+        skip: usize,
+    ) -> Option<Mistake> {
+        let mistake = |message| Some(Mistake { range: range.clone(), message });
+        let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if !is_name(name) {
+            return mistake(unknown("filter", name, known()));
+        }
+        let first = (brackets.start + 1 + skip).min(brackets.end.saturating_sub(1));
+        let given = self.tokens.get(first..brackets.end.saturating_sub(1)).unwrap_or_default();
+        let is_constant = |token: &Token| match token {
+            Token::Word(range) => ["true", "false", "none"].contains(&&self.text[range.clone()]),
+            _ => true,
+        };
+        let constant = given.iter().all(is_constant);
+        let given = match (given.first(), given.last()) {
+            (Some(first), Some(last)) if constant || name == LOOKUP => {
+                &self.text[first.range().start..last.range().end]
+            }
+            _ => "",
+        };
+        let trial = format!("none|{name}({given})");
+        let trial = self.env.compile_expression_owned(trial).ok()?;
+        let error = trial.eval(self.blank.clone()).err()?;
+        if let Some(misuse) = lookup::misuse(&error) {
+            let place = misuse.at.and_then(|at| self.inner(first + 2 * at));
+            let range = place.unwrap_or_else(|| range.clone());
+            return Some(Mistake { range, message: misuse.to_string() });
+        }
+        match error.kind() {
+            // It can also be the one that this one is told to use.
+            ErrorKind::UnknownFilter if known().any(|known| known == name) => None,
+            ErrorKind::UnknownFilter => mistake(unknown("filter", name, known())),
+            _ if !constant => None,
+            ErrorKind::MissingArgument => mistake(format!("{name} needs more in its brackets")),
+            ErrorKind::TooManyArguments => mistake(format!("{name} takes less in its brackets")),
+            _ => reason(&error).and_then(mistake),
+        }
+    }
 }
 
-/// The filter at this place, tried on nothing with what stands in its brackets, when that holds no
-/// field.
-fn of_filter(
-    env: &Environment<'static>,
-    text: &str,
-    tokens: &[Token],
-    at: usize,
-) -> Option<String> {
-    let Token::Word(range) = &tokens[at] else { return None };
-    let name = &text[range.clone()];
-    let brackets = brackets(tokens, at + 1);
-    let constant = tokens.get(at + 1..brackets.end).unwrap_or_default().iter().all(|token| {
-        !matches!(token, Token::Word(range) if !["true", "false", "none"].contains(&&text[range.clone()]))
-    });
-    let end = match tokens.get(brackets.end.wrapping_sub(1)) {
-        Some(Token::Sign(place, ')')) if constant && !brackets.is_empty() => place + 1,
-        _ => range.end,
-    };
-    let trial = format!("none|{}", &text[range.start..end]);
-    let error = env.compile_expression(&trial).ok()?.eval(Value::from(())).err()?;
-    match error.kind() {
-        ErrorKind::UnknownFilter => Some(unknown("filter", name, known())),
-        _ if !constant => None,
-        ErrorKind::MissingArgument => Some(format!("{name} needs more in its brackets")),
-        ErrorKind::TooManyArguments => Some(format!("{name} takes less in its brackets")),
-        _ => reason(&error),
-    }
+fn of_test(name: &str) -> Option<String> {
+    (!TESTS.contains(&name) && !MORE_TESTS.contains(&name)).then(|| unknown("test", name, TESTS))
 }
 
 fn known() -> impl Iterator<Item = &'static str> {
-    FILTERS.iter().map(|filter| filter.name).chain([OR_ELSE]).chain(guard::names())
+    FILTERS.iter().map(|filter| filter.name).chain([OR_ELSE, LOOKUP]).chain(guard::names())
 }
 
 fn of_method(name: &str) -> String {
@@ -157,71 +221,19 @@ fn unknown<'k>(what: &str, name: &str, known: impl IntoIterator<Item = &'k str>)
     }
 }
 
-/// The tokens from an opening bracket to its closing one; empty when there is none at this place.
-fn brackets(tokens: &[Token], from: usize) -> Range<usize> {
-    let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate().skip(from) {
-        match token {
-            Token::Sign(_, '(') => depth += 1,
-            Token::Sign(_, ')') if depth > 0 => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return if at == from { from..from } else { from..at + 1 };
-        }
-    }
-    from..from
-}
-
-enum Token {
-    Word(Range<usize>),
-    /// One other character outside a text, and its place.
-    Sign(usize, char),
-}
-
-/// The words and signs of an expression; texts and white space are left out.
-fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\'' | '"' => {
-                while let Some((_, inner)) = chars.next() {
-                    if inner == '\\' {
-                        chars.next();
-                    } else if inner == c {
-                        break;
-                    }
-                }
-                tokens.push(Token::Sign(at, c));
-            }
-            _ if c.is_alphanumeric() || c == '_' => {
-                let mut end = at + c.len_utf8();
-                while let Some((at, c)) = chars.next_if(|(_, c)| c.is_alphanumeric() || *c == '_') {
-                    end = at + c.len_utf8();
-                }
-                // A number is no word; with a letter behind it, it did not compile.
-                if !c.is_ascii_digit() {
-                    tokens.push(Token::Word(at..end));
-                }
-            }
-            _ if c.is_whitespace() => {}
-            _ => tokens.push(Token::Sign(at, c)),
-        }
-    }
-    tokens
-}
-
 #[cfg(test)]
 mod tests {
-    use minijinja::Environment;
-
+    use super::super::lookup::Tables;
     use super::*;
+
+    fn register(env: &mut Environment<'static>) {
+        super::super::register(env, Tables::default());
+    }
 
     fn told(text: &str) -> Vec<String> {
         let mut env = Environment::new();
-        super::super::register(&mut env);
-        mistakes(&env, text)
+        register(&mut env);
+        mistakes(&env, text, &Value::from(()))
             .into_iter()
             .map(|mistake| format!("{}: {}", &text[mistake.range], mistake.message))
             .collect()
@@ -254,6 +266,14 @@ mod tests {
             ),
             ("a|tidy('x')", "tidy: tidy: it is written tidy; there is more than that"),
             ("a|indent(9999999999)", "indent: there is no filter indent"),
+            ("a|map('tidi')|join", "tidi: there is no filter tidi; tidy was perhaps meant"),
+            ("a|map('not one')|join", "not one: there is no filter not one"),
+            (
+                "a|map('matches', '(')",
+                "matches: matches: this is not a regular expression: unclosed group",
+            ),
+            ("a|select('nonne')", "nonne: there is no test nonne; none was perhaps meant"),
+            ("a|selectattr('b', 'qe')", "qe: there is no test qe; eq was perhaps meant"),
         ] {
             assert_eq!(told(text), [expected], "{text}");
         }
@@ -285,6 +305,9 @@ mod tests {
             "first_of(a.b, label.work.title, 'x')|lower",
             "[a, b]|join(' ')|default('x')|bool",
             "a|map('tidy')|join|split(',')|first",
+            "a|map(attribute='b')|select|map('replace', 'x', b)|reject('in', [b])|list",
+            "a|list|first[0]",
+            "a|selectattr('b')|selectattr('c', 'eq', 'd')|first",
             "a|round(1) + 1.5|int",
         ] {
             assert_eq!(told(text), [""; 0], "{text}");
@@ -294,7 +317,7 @@ mod tests {
     #[test]
     fn every_name_that_is_known_exists() {
         let mut env = Environment::new();
-        super::super::register(&mut env);
+        register(&mut env);
         for name in known() {
             let trial = format!("''|{name}");
             let result = env.compile_expression(&trial).expect("it compiles").eval(());

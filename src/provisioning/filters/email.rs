@@ -12,6 +12,18 @@ pub(super) fn body(given: &Given<'_>, text: Option<&str>) -> Result<Value, Stop>
     }
 }
 
+/// Whether a text is an address as the target takes it, and why not.
+///
+/// # Errors
+/// In words that hold no value.
+pub fn check(text: &str) -> Result<(), &'static str> {
+    if email(text)? == text.to_lowercase() {
+        Ok(())
+    } else {
+        Err("more than a mail address stands there; the filter email takes it off")
+    }
+}
+
 /// In small letters throughout: no mail system in use tells `Ann@` from `ann@`, and two accounts
 /// for one mailbox would be the price of keeping them apart.
 fn email(text: &str) -> Result<String, &'static str> {
@@ -44,7 +56,7 @@ fn email(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::email;
+    use super::{check, email};
 
     #[test]
     fn addresses_are_told_from_what_is_none() {
@@ -74,6 +86,11 @@ mod tests {
             "\"a\"@example.com",
         ] {
             assert!(email(refused).is_err(), "{refused}");
+            assert!(check(refused).is_err(), "{refused}");
+        }
+        assert_eq!(check("Ann@Example.com"), Ok(()));
+        for more in ["mailto:ann@example.com", "<ann@example.com>"] {
+            assert!(check(more).is_err(), "{more}");
         }
     }
 }

@@ -9,14 +9,16 @@
 mod check;
 pub mod country;
 mod date;
-mod email;
+pub mod email;
 mod guard;
+pub mod lookup;
 mod name;
 mod pattern;
 mod phone;
 mod slug;
 pub mod spelling;
 mod text;
+pub mod tokens;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,6 +27,7 @@ use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 pub use check::{Mistake, is_function, mistakes};
+use lookup::Tables;
 pub use text::tidy;
 
 use super::language;
@@ -128,9 +131,18 @@ impl Given<'_> {
     }
 }
 
+/// What is put around each operand of `~`, so that an empty one leaves no trace.
+pub const IN_TEXT: &str = "in_text";
+
 /// Adds everything to the language, and takes away what has no use in a rule.
-pub fn register(env: &mut Environment<'static>) {
+pub fn register(env: &mut Environment<'static>, tables: Tables) {
     guard::register(env);
+    lookup::register(env, tables);
+    env.add_filter(IN_TEXT, |value: Value| match value.kind() {
+        ValueKind::Undefined => Err(told(IN_TEXT, Stop::Missing)),
+        ValueKind::None => Ok(Value::from("")),
+        _ => Ok(value),
+    });
     for filter in FILTERS {
         env.add_filter(filter.name, move |value: &Value, given: Rest<Value>| {
             run(filter, value, &given).map_err(|stop| told(filter.name, stop))

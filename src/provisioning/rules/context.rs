@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use minijinja::Value;
-use minijinja::value::{Object, ValueKind};
+use minijinja::value::{Object, Serde, ValueKind};
 
 use crate::model::Record;
+use crate::provisioning::filters::lookup::{NOTES, Notes};
 
 /// The member of a record that holds labels.
 const LABELS: &str = "humanReadable";
@@ -14,24 +15,31 @@ const LABELS: &str = "humanReadable";
 #[derive(Debug)]
 pub(super) struct Context {
     record: Value,
+    /// Where values are noted that are not in a lookup table.
+    notes: Arc<Notes>,
 }
 
 impl Context {
     /// What there is to see of a record.
-    pub(super) fn new(record: &Record) -> Self {
-        Self { record: Value::from(minijinja::value::Serde(&record.0)) }
+    pub(super) fn new(record: &Record, notes: Arc<Notes>) -> Self {
+        Self { record: Value::from(Serde(&record.0)), notes }
     }
 }
 
 impl Object for Context {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
             "root" => Some(self.record.clone()),
             "label" => {
                 let labels = self.record.get_attr(LABELS).ok()?;
                 Some(Value::from_object(Labels { raw: self.record.clone(), labels }))
             }
-            _ => defined(self.record.get_item(key).ok()?),
+            NOTES => Some(Value::from_dyn_object(self.notes.clone())),
+            _ => defined(self.record.get_attr(key).ok()?),
         }
     }
 }
