@@ -42,6 +42,11 @@ fn first_value(file: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// The memory that this process holds, in KiB.
+pub fn resident() -> Option<u64> {
+    first_value("/proc/self/status", "VmRSS")?.split(' ').next()?.parse().ok()
+}
+
 /// How many small appends a second reach the disk, one after the other.
 fn fsyncs() -> anyhow::Result<f64> {
     let mut file = tempfile::tempfile()?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use minijinja::{Environment, ErrorKind, Value};
 
 use super::lookup::{self, LOOKUP};
-use super::tokens::{Token, brackets, tokens};
+use super::tokens::{KEYWORDS, Token, brackets, tokens};
 use super::{FILTERS, FIRST_OF, OR_ELSE, guard, reason};
 use crate::config::nearest;
 
@@ -54,9 +54,6 @@ const FUNCTIONS: [&str; 3] = [FIRST_OF, "dict", "range"];
 pub fn is_function(name: &str) -> bool {
     FUNCTIONS.contains(&name)
 }
-
-/// Words that may stand before a bracket without being a function.
-const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
 
 /// What is wrong at one place of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]

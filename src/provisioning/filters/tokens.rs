@@ -93,6 +93,9 @@ pub fn brackets(tokens: &[Token], from: usize) -> Range<usize> {
     from..from
 }
 
+/// Words that are no names.
+pub const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+
 /// What is joined by `~`: each operand's place. The language would write `none` for an empty one.
 pub fn joined_by_tilde(text: &str) -> Vec<Range<usize>> {
     let tokens = tokens(text);
@@ -152,8 +155,15 @@ fn ends_operand(text: &str, tokens: &[Token], at: usize) -> bool {
     };
     match &tokens[at] {
         Token::Sign(_, '~' | '+' | ',' | ':' | '=' | '<' | '>' | '!') => true,
-        // A minus behind a sign belongs to what follows.
-        Token::Sign(_, '-') => at > 0 && (tokens[at - 1].closes() || !is_sign(&tokens[at - 1])),
+        // A minus behind a sign or a keyword belongs to what follows.
+        Token::Sign(_, '-') => {
+            at > 0 && {
+                let before = &tokens[at - 1];
+                before.closes()
+                    || !(matches!(before, Token::Sign(..))
+                        || KEYWORDS.contains(&word(Some(at - 1))))
+            }
+        }
         Token::Word(_) => match word(Some(at)) {
             "if" | "else" | "and" | "or" => true,
             "not" => word(at.checked_sub(1)) != "is",
@@ -165,10 +175,6 @@ fn ends_operand(text: &str, tokens: &[Token], at: usize) -> bool {
         },
         _ => false,
     }
-}
-
-fn is_sign(token: &Token) -> bool {
-    matches!(token, Token::Sign(..))
 }
 
 #[cfg(test)]

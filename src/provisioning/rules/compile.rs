@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::RuleProblem;
 use super::context::Context;
+use super::person::Person;
 use crate::config::Expression;
 use crate::model::Record;
 use crate::provisioning::filters;
@@ -34,8 +36,8 @@ pub(super) struct Rule {
     pub(super) lead: usize,
     /// The HiBob ids of the fields it reads.
     pub(super) uses: BTreeSet<String>,
-    /// Whether it is the same for everybody.
-    pub(super) is_constant: bool,
+    /// What it gives everybody, when it reads no field and no table has to be told of a miss.
+    pub(super) constant: Option<Value>,
     /// Its template in the environment.
     pub(super) template: String,
 }
@@ -111,14 +113,20 @@ pub(super) fn compile(
     if env.add_template_owned(template.clone(), held(&without_none(text))).is_err() {
         env.add_template_owned(template.clone(), held(text)).map_err(|error| vec![told(&error)])?;
     }
-    Ok(Rule {
+    let mut rule = Rule {
         key: expression.key.clone(),
         text: text.to_owned(),
         lead,
         uses: variables.iter().filter_map(|path| field_id(path)).collect(),
-        is_constant: variables.iter().all(|path| filters::is_function(path)),
+        constant: None,
         template,
-    })
+    };
+    if variables.iter().all(|path| filters::is_function(path)) {
+        let nobody = Record(serde_json::Value::Null);
+        let nobody = Person::new(env, &nobody, Timestamp::UNIX_EPOCH);
+        rule.constant = nobody.result(&rule).ok().filter(|_| nobody.misses().is_empty());
+    }
+    Ok(rule)
 }
 
 /// The expression with every operand of `~` in a filter that makes nothing of an empty one; the

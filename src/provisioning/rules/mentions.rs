@@ -2,14 +2,10 @@
 
 use std::ops::Range;
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use super::Rules;
 use super::account::{self, AccountRules};
 use super::compile::Rule;
-use super::person::Person;
-use crate::model::Record;
+use super::person::text;
 
 /// Something at a far end that a rule names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,24 +44,19 @@ pub enum Mentioned {
 impl Rules {
     /// Everything at the far ends that the rules name, in the order of the rules.
     pub fn mentions(&self) -> Vec<Mention> {
-        let nobody = Record(json!({}));
-        let nobody = Person::new(&self.env, &nobody, Timestamp::UNIX_EPOCH);
         let mut mentions: Vec<Mention> = self.rules().flat_map(fields).collect();
         let AccountRules { custom, groups, .. } = &self.account;
         for (name, holding) in custom {
             let rule = &holding.rule;
             let mention = |range, what| Mention { key: rule.key.clone(), range, what };
             mentions.push(mention(None, Mentioned::CustomField(name.clone())));
-            if rule.is_constant
-                && let Ok(Some(value)) = nobody.text(rule)
-            {
+            if let Some(Ok(Some(value))) = rule.constant.as_ref().map(text) {
                 let what = Mentioned::CustomValue { field: name.clone(), value };
                 mentions.push(mention(Some(rule.whole()), what));
             }
         }
-        for group in groups.iter().filter(|group| group.path.is_constant) {
-            let path = nobody.result(&group.path).and_then(|value| account::path(&value));
-            if let Ok(Some(path)) = path {
+        for group in groups {
+            if let Some(Ok(Some(path))) = group.path.constant.as_ref().map(account::path) {
                 let what = Mentioned::Group { path, create: group.create };
                 let (key, range) = (group.path.key.clone(), Some(group.path.whole()));
                 mentions.push(Mention { key, range, what });

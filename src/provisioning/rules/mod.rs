@@ -23,7 +23,6 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 use minijinja::Environment;
-use serde_json::json;
 
 pub use self::explain::{Conclusion, Explained, Explanation, Input, Part, Says};
 pub use self::mentions::{Mention, Mentioned};
@@ -31,7 +30,7 @@ pub use self::mentions::{Mention, Mentioned};
 use self::account::{AccountRules, GroupRule, Holding};
 use self::compile::{Rule, compile, language};
 use self::complaints::{Complaints, undecided};
-use self::person::{NoResult, Person};
+use self::person::{NoResult, Person, text};
 use self::status::{Joiner, Leaver, Standing, Status};
 use super::filters::lookup::Tables;
 use crate::config::{Expression, FieldRule, OutOfScope, RuleSettings};
@@ -248,9 +247,7 @@ impl Compiler {
 
     /// A zone that is the same for everybody must exist.
     fn check_zone(&mut self, expression: &Expression, rule: &Rule) {
-        let nobody = Record(json!({}));
-        let name = Person::new(&self.env, &nobody, Timestamp::UNIX_EPOCH).text(rule);
-        if let (true, Ok(Some(name))) = (rule.is_constant, name)
+        if let Some(Ok(Some(name))) = rule.constant.as_ref().map(text)
             && days::zone(&name).is_none()
         {
             let (key, range) = (expression.key.clone(), Some(rule.whole()));

@@ -65,6 +65,9 @@ impl<'r> Person<'r> {
 
     /// What a rule gives.
     pub(super) fn result(&self, rule: &Rule) -> Result<Value, NoResult> {
+        if let Some(constant) = &rule.constant {
+            return Ok(constant.clone());
+        }
         let result = self
             .env
             .get_template(&rule.template)
