@@ -124,6 +124,7 @@ fn no_expression_hides_a_miss() {
         "work.site|lookup('sites', 'language')|or_else('x')",
         "work.site|lookup('sites', 'language') ~ work.site|lookup('sites', 'zone')",
         "[work.site, work.site]|map('lookup', 'sites', 'language')|join",
+        "'Rome'|lookup('sites', 'language')",
     ] {
         for on_miss in [OnMiss::Keep, OnMiss::Skip, OnMiss::Refuse] {
             let ruling = decide(&asking(rule, on_miss), &rome);
