@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use comparison::{Comparison, compare};
+pub use comparison::{Comparison, compare, wanted};
 pub use connect::{
     Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections,
 };

@@ -229,6 +229,23 @@ impl Sandbox {
         self.lms.double.accounts()
     }
 
+    /// Makes a group in the LMS and those above it, as far as they are missing, by the names from
+    /// below the root with slashes between them; gives its id.
+    ///
+    /// # Errors
+    /// When the path is not one.
+    pub fn make_group(&self, path: &str) -> Result<String, String> {
+        self.lms.double.group(path)
+    }
+
+    /// Makes or changes an account by hand, as `POST /_sandbox/accounts` does; gives the account.
+    ///
+    /// # Errors
+    /// When the edit cannot be understood or carried out; then nothing is changed.
+    pub fn edit_account(&self, edit: Value) -> Result<Value, String> {
+        self.lms.double.edit(edit)
+    }
+
     /// How many writes the LMS has carried out.
     pub fn writes(&self) -> u64 {
         self.lms.double.written()

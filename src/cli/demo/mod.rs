@@ -3,10 +3,10 @@
 //! A sandbox HiBob and a sandbox 360Learning on loopback, the real Instep between them, and a life
 //! that goes on. In the end HR and the LMS are compared person by person.
 
+mod company;
 mod view;
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,9 +17,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::view::View;
-use crate::app::{self, Instep, Purpose, Roles, Settled, compare};
+use crate::app::{self, Instep, Purpose, Roles, Settled, compare, wanted};
 use crate::clock::{Clock, Deadline};
-use crate::config::{self, Settings};
 use crate::sandbox::{Life, Options, Sandbox};
 use crate::telemetry;
 
@@ -64,14 +63,14 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         people: usize::try_from(args.people)?,
         seed: args.seed,
-        in_step: true,
-        platform: Some("instep-bob".to_owned()),
+        custom_fields: company::custom_fields(),
         ..Options::default()
     };
     let sandbox = Sandbox::start(options, clock.clone()).await.context("the sandbox")?;
-    let settings = settings(&sandbox, folder.path(), args.store.as_deref())?;
+    let settings = company::settings(&sandbox, folder.path(), args.store.as_deref())?;
     let rules = settings.sources.values().next().map(|source| app::compile(&source.rules));
     let rules = rules.context("the demo's source")?.map_err(|_| anyhow!("the demo's own rules"))?;
+    company::open_accounts(&sandbox, &wanted(&sandbox.people(), &rules, clock.now()))?;
     let store = app::open_store(&settings.store, Purpose::Serving, &clock)
         .await
         .context("the store: see --store")?;
@@ -144,19 +143,4 @@ async fn catch_up(view: &mut View, told: &mut broadcast::Receiver<Settled>, time
         }
     };
     let _ = tokio::time::timeout(time, all).await;
-}
-
-/// The sandbox's own configuration, with the demo's store.
-fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow::Result<Settings> {
-    let path = folder.join("instep.toml");
-    let loaded = config::parse(&path, &sandbox.config_toml(), &|_| None).map_err(|failed| {
-        anyhow!("{}", config::show(&path, failed.text.as_deref(), &failed.problems, false))
-    })?;
-    let mut settings = loaded.settings;
-    let file = || format!("sqlite:{}", folder.join("instep.db").display());
-    settings.store.url = store.map_or_else(file, str::to_owned).into();
-    // A company of its own each time, and never in the way of a real one on the same Redis.
-    let company = folder.file_name().unwrap_or_default().to_string_lossy();
-    settings.store.namespace = company.into_owned();
-    Ok(settings)
 }

@@ -43,12 +43,13 @@ pub fn group(state: &mut State, setup: &GroupSetup) -> Result<Value, String> {
     Ok(at.and_then(|at| Some(state.group_dto(state.group(at)?))).unwrap_or_default())
 }
 
-/// Makes the groups at these paths.
-pub fn groups(state: &mut State, paths: &[String]) -> Result<(), String> {
-    for path in paths {
-        group(state, &GroupSetup { path: path.clone(), public: false })?;
-    }
-    Ok(())
+/// Makes the groups at these paths; gives their ids.
+pub fn groups(state: &mut State, paths: &[String]) -> Result<Vec<String>, String> {
+    let made = |path: &String| {
+        let made = group(state, &GroupSetup { path: path.clone(), public: false })?;
+        Ok(made["_id"].as_str().unwrap_or_default().to_owned())
+    };
+    paths.iter().map(made).collect()
 }
 
 /// Makes a custom field, or gives the one with this name other authorised values, whatever accounts

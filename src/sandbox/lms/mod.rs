@@ -136,6 +136,25 @@ impl Lms {
         fields.iter().try_for_each(|setup| furnish::field(state, setup).map(drop))
     }
 
+    /// Makes a group and those above it, as far as they are missing; gives its id.
+    ///
+    /// # Errors
+    /// When the path is not one.
+    pub fn group(&self, path: &str) -> Result<String, String> {
+        let made = furnish::groups(&mut self.inner().state, &[path.to_owned()]);
+        made.map(|ids| ids.into_iter().next().unwrap_or_default())
+    }
+
+    /// Makes or changes an account by hand.
+    ///
+    /// # Errors
+    /// When the edit cannot be understood or carried out; then nothing is changed.
+    pub fn edit(&self, edit: Value) -> Result<Value, String> {
+        let edit: by_hand::Edit = serde_json::from_value(edit).map_err(|error| error.to_string())?;
+        let now = self.clock.now();
+        by_hand::edit(&mut self.inner().state, &edit, now)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
