@@ -9,8 +9,9 @@
 //! 4. [`store`]: what must survive a restart.
 //! 5. [`worker`]: the one road: lease, read, decide, apply, settle.
 //! 6. [`http`]: what comes in by HTTP. It takes in and looks; it never changes a target.
-//! 7. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
-//! 8. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
+//! 7. [`report`]: a run told to people; [`notify`]: mail and chat, only when a state changes.
+//! 8. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
+//! 9. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
 //!
 //! Who may know whom is held by `tests/it/layers.rs`.
 
@@ -20,8 +21,10 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod model;
+pub mod notify;
 pub mod provisioning;
 pub mod reconcile;
+pub mod report;
 pub mod sandbox;
 pub mod schedule;
 pub mod sources;

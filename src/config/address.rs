@@ -60,7 +60,8 @@ pub(super) fn base_url(table: &Table<'_>, what: &str) -> Option<Base> {
     Some(Base { path, text: url.as_str().trim_end_matches('/').to_owned(), loopback, host })
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether this host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -10,13 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{store_password, store_problem};
 use super::ends::{is_name, sources, target};
+use super::notify::{mail, notify, report};
 use super::rules;
 use super::secret::{Literal, Slot, Vault};
 use super::table::Table;
 use super::value::{Value, printable};
 use super::{
-    HiBobSettings, Learning360Settings, Origin, RuleSettings, ServerSettings, StoreSettings,
-    SyncSettings, WorkerSettings,
+    HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin, ReportSettings,
+    RuleSettings, ServerSettings, StoreSettings, SyncSettings, WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be
@@ -36,6 +37,9 @@ pub(super) struct Parts {
     pub sync: SyncSettings,
     pub sources: BTreeMap<String, HiBobSettings>,
     pub target: Option<Learning360Settings>,
+    pub mail: Option<MailSettings>,
+    pub report: ReportSettings,
+    pub notify: NotifySettings,
 }
 
 /// Reads the whole file. It is right only if nothing was noted in `root.notes`.
@@ -68,8 +72,11 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
     }
     let sync = super::sync::read(&root);
     worker_table.finish();
+    let mail = mail(root.table("mail"), vault);
+    let report = report(root.table("report"));
+    let notify = notify(root.table("notify"), vault);
     root.finish();
-    Parts { server, store, worker, sync, sources, target }
+    Parts { server, store, worker, sync, sources, target, mail, report, notify }
 }
 
 /// `[rules]`: for every source that names no file of its own.
@@ -250,6 +257,11 @@ mod tests {
             "absent",
             "brake",
             "deactivations_per_hour",
+            "mail",
+            "report",
+            "notify",
+            "password",
+            "chat",
         ];
         let kinds = crate::model::ChangeKind::ALL.map(crate::model::ChangeKind::word);
         for key in &found {

@@ -8,6 +8,7 @@ mod ends;
 mod file;
 mod nearest;
 mod notes;
+mod notify;
 mod problem;
 mod rules;
 mod secret;
@@ -30,6 +31,9 @@ use toml::de::DeTable;
 
 pub use ends::is_source_name;
 pub use nearest::nearest;
+pub use notify::{
+    ChatKind, ChatSettings, MailSettings, MailTls, NotifySettings, ReportSettings, ReportWhen,
+};
 pub use problem::{Beside, Expression, Finding, Problem};
 pub use rules::{
     FieldRule, GroupRule, Joiner, Leaver, LookupTable, MatchBy, MatchOutcome, MatchRule, OnMiss,
@@ -167,6 +171,9 @@ pub fn parse(
         sync: parts.sync,
         sources: parts.sources,
         target,
+        mail: parts.mail,
+        report: parts.report,
+        notify: parts.notify,
     };
     Ok(Loaded { settings, text: text.to_owned(), warnings })
 }
@@ -201,6 +208,12 @@ pub struct Settings {
     pub sources: BTreeMap<String, HiBobSettings>,
     /// `[target]`
     pub target: Learning360Settings,
+    /// `[mail]`; without it nothing is mailed.
+    pub mail: Option<MailSettings>,
+    /// `[report]`
+    pub report: ReportSettings,
+    /// `[notify]`
+    pub notify: NotifySettings,
 }
 
 /// `[server]`: what comes in by HTTP.

@@ -66,6 +66,13 @@ const PLAIN: &[&str] = &[
     "rules",
     "time_zone",
     "manager",
+    "server",
+    "tls",
+    "ca_file",
+    "when",
+    "personal",
+    "mail",
+    "quiet_minutes",
 ];
 
 /// Keys whose values can be seen where only rules stand.
@@ -100,7 +107,17 @@ const RULES: &[&str] =
 const NAMED: &[&str] = &["filters", "custom_fields"];
 
 /// Keys whose values are hidden: secrets, and mails of people.
-const HIDDEN: &[&str] = &["url", "token", "webhook_secrets", "client_secret", "protected"];
+const HIDDEN: &[&str] = &[
+    "url",
+    "token",
+    "webhook_secrets",
+    "client_secret",
+    "protected",
+    "user",
+    "password",
+    "from",
+    "to",
+];
 
 /// Whether it was decided if this key's value can be seen.
 #[cfg(test)]

@@ -22,5 +22,6 @@ pub use ids::{
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
 pub use run::{
-    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Run, RunId, RunState, Slice, SliceState,
+    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Personal, Run, RunId, RunState, Slice,
+    SliceState,
 };

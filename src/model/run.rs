@@ -64,6 +64,12 @@ pub struct Run {
     pub linked: u64,
     /// How many people are as they should be.
     pub in_step: u64,
+    /// How many people were changed so far. The items say it too; this is kept when they are gone.
+    #[serde(default)]
+    pub changed: u64,
+    /// How many people's deliveries are dead letters so far.
+    #[serde(default)]
+    pub failed: u64,
     /// How many people each filter said no to, by its key.
     pub filtered: BTreeMap<String, u64>,
     /// The changes by kind, with the brake's judgement.
@@ -74,6 +80,18 @@ pub struct Run {
     pub waited_ms: BTreeMap<String, u64>,
     /// What went less than perfectly, in sentences.
     pub remarks: Vec<String>,
+}
+
+/// How much personal data may be told about a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Personal {
+    /// Ids only: whoever may know who that is looks it up.
+    #[default]
+    None,
+    /// Names too.
+    Names,
+    /// Names, and what fields and groups held and hold.
+    Values,
 }
 
 /// How far a run is.

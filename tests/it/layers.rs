@@ -20,6 +20,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("targets", &["clock", "config", "model", "store"]),
     ("worker", &["clock", "config", "model", "provisioning", "sources", "store", "targets"]),
     ("http", &["clock", "config", "model", "sources", "store"]),
+    ("report", &["model"]),
+    ("notify", &["clock", "config", "model", "report"]),
     ("sandbox", &["clock", "model"]),
     // Puts everything together.
     (
@@ -29,8 +31,10 @@ const RULES: &[(&str, &[&str])] = &[
             "config",
             "http",
             "model",
+            "notify",
             "provisioning",
             "reconcile",
+            "report",
             "sandbox",
             "schedule",
             "sources",
@@ -44,7 +48,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("schedule", &["clock", "config", "store"]),
     // People's way in: it asks the store and starts what `app` has built. Whoever wants the LMS
     // changed from here queues a delivery.
-    ("cli", &["app", "clock", "config", "model", "sandbox", "store", "telemetry"]),
+    ("cli", &["app", "clock", "config", "model", "report", "sandbox", "store", "telemetry"]),
     ("main", &["app", "cli", "config", "model", "telemetry"]),
 ];
 
