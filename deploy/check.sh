@@ -72,7 +72,8 @@ advisories() {
 }
 
 tests() {
-    # The tests start their own redis-server on free ports; SQLite is part of the program.
+    # The tests start their own redis-server and mail server on free ports; SQLite is part of the
+    # program.
     run cargo test --locked
 }
 

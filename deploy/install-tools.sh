@@ -1,14 +1,17 @@
 #!/bin/sh
 # Installs what the check and the benchmarks need and this machine lacks. It says what it does,
-# leaves alone what is there, and starts no service: the tests start their own Redis.
+# leaves alone what is there, and starts no service: the tests start their own Redis and mail server.
 #
 #   deploy/install-tools.sh                  everything
-#   deploy/install-tools.sh redis            only what is named: rust redis cargo-deny
+#   deploy/install-tools.sh redis            only what is named: rust redis smtp cargo-deny
 set -u
 exec </dev/null
+unset CDPATH
+cd -- "$(dirname -- "$0")/.." || exit 1
 
 # Built without optimisation: it runs for two seconds, and optimised it takes minutes to build.
 cargo_deny_version=0.20.2
+aiosmtpd_version=1.4.6
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%s\n' "$*"; }
@@ -64,6 +67,15 @@ redis() {
     say "redis: $(redis-server --version)"
 }
 
+by_apt() {
+    options='-qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=120'
+    # shellcheck disable=SC2086 # the options are several words
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get $options update
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get $options install -y --no-install-recommends "$@"
+}
+
 # Debian starts a service as soon as it is installed, unless this file says no.
 redis_by_apt() {
     policy=/usr/sbin/policy-rc.d
@@ -74,12 +86,7 @@ redis_by_apt() {
         trap 'exit 130' INT TERM
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     fi
-    options='-qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=120'
-    # shellcheck disable=SC2086 # the options are several words
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get $options update
-    # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get $options install -y --no-install-recommends redis-server redis-sentinel
+    by_apt redis-server redis-sentinel
     if [ -n "$ours" ]; then
         as_root rm -f "$policy"
         trap - EXIT INT TERM
@@ -88,6 +95,37 @@ redis_by_apt() {
         as_root systemctl disable redis-server redis-sentinel >/dev/null 2>&1
         say "its services stay switched off; to use one: systemctl enable --now redis-server"
     fi
+}
+
+# The tests' mail server is aiosmtpd, under the Python that has it; openssl makes its certificate.
+smtp_python() {
+    for python in target/tools/smtp/bin/python3 python3 /usr/bin/python3; do
+        if have "$python" && "$python" -c 'import aiosmtpd' >/dev/null 2>&1; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+smtp() {
+    if ! have openssl || ! smtp_python >/dev/null; then
+        say "aiosmtpd or openssl is missing: installing them"
+        if have apt-get; then
+            need_root apt-get install python3-aiosmtpd openssl
+            by_apt python3-aiosmtpd openssl
+        elif have dnf; then
+            need_root dnf install python3-aiosmtpd openssl
+            as_root dnf install -y python3-aiosmtpd openssl
+        else
+            have openssl || fail "there is no openssl. Install it and start again"
+            have python3 || fail "there is no python3. Install it and start again"
+            python3 -m venv target/tools/smtp && target/tools/smtp/bin/python3 -m pip install \
+                --quiet --disable-pip-version-check "aiosmtpd==$aiosmtpd_version"
+        fi
+        smtp_python >/dev/null || fail "aiosmtpd could not be installed; see above"
+    fi
+    say "smtp: aiosmtpd in $(smtp_python), $(openssl version)"
 }
 
 cargo_deny() {
@@ -99,12 +137,13 @@ cargo_deny() {
     say "cargo-deny: $(cargo deny --version)"
 }
 
-[ $# -gt 0 ] || set -- rust redis cargo-deny
+[ $# -gt 0 ] || set -- rust redis smtp cargo-deny
 for tool in "$@"; do
     case $tool in
         rust) rust ;;
         redis) redis ;;
+        smtp) smtp ;;
         cargo-deny) cargo_deny ;;
-        *) fail "unknown tool '$tool'; known: rust redis cargo-deny" ;;
+        *) fail "unknown tool '$tool'; known: rust redis smtp cargo-deny" ;;
     esac
 done

@@ -102,9 +102,9 @@ pub enum ChatKind {
 /// Reads `[mail]`; `None` without a server: then nothing is mailed.
 pub(super) fn mail(table: Table<'_>, vault: Vault<'_>) -> Option<MailSettings> {
     const SERVER: &str = "the mail server and its port, as in \"smtp.example.com:587\"";
-    let used = ["from", "to", "user", "password"].into_iter().any(|key| table.get(key).is_some());
+    let wanted = ["from", "to", "user", "password"].into_iter().any(|key| table.get(key).is_some());
     let on = table.get("server").is_some();
-    if used && !on {
+    if wanted && !on {
         table.missing(&["server"], &table.full("server"), format!("is missing: {SERVER}"));
     }
     let address = table.text("server").map(str::trim).and_then(|text| {
@@ -270,20 +270,17 @@ fn chat(table: &Table<'_>, value: &Value<'_>, vault: Vault<'_>) -> Option<ChatSe
         }
         None => None,
     };
-    let url = match entry.get("url") {
-        Some(value) => {
-            let here = value.get_ref().as_str().and_then(|url| Url::parse(url).ok());
-            let here = here.is_some_and(|url| url.host_str().is_some_and(is_loopback));
-            let literal = if here { Literal::Allowed } else { Literal::Refused };
-            let key = entry.full("url");
-            vault.secret(Slot { key: &key, value, variable: "SLACK_URL" }, literal)
-        }
-        None => {
-            let message = "is missing: the webhook's address, { env = \"SLACK_URL\" }";
-            entry.missing(&["url"], &entry.full("url"), message);
-            None
-        }
-    };
+    if entry.get("url").is_none() {
+        let message = "is missing: the webhook's address, { env = \"SLACK_URL\" }";
+        entry.missing(&["url"], &entry.full("url"), message);
+    }
+    let url = entry.get("url").and_then(|value| {
+        let here = value.get_ref().as_str().and_then(|url| Url::parse(url).ok());
+        let here = here.is_some_and(|url| url.host_str().is_some_and(is_loopback));
+        let literal = if here { Literal::Allowed } else { Literal::Refused };
+        let key = entry.full("url");
+        vault.secret(Slot { key: &key, value, variable: "SLACK_URL" }, literal)
+    });
     if let Some(message) = url.as_ref().and_then(|url| url_problem(url.expose_secret())) {
         entry.wrong("url", message);
     }

@@ -7,8 +7,8 @@
 
 use super::Report;
 use super::sections::is_changed;
-use super::steps::{cause, standing, steps};
-use crate::model::{Drift, Item, ItemState, Personal};
+use super::steps::{account, cause, standing, steps};
+use crate::model::{ChangeKind, Drift, Item, ItemState, Personal};
 
 /// A file beside the mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ fn changes(
     head.push("why");
     let mut file = File::new(report, &head);
     for item in report.items.iter().filter(|item| wanted(item)) {
-        let kind = item.kind.map(|kind| kind.word()).unwrap_or_default();
+        let kind = item.kind.map(ChangeKind::word).unwrap_or_default();
         let why = item.blame.as_ref().map(cause).unwrap_or_default();
         for step in steps(item, report.personal) {
             let mut row = vec![standing(item).to_owned(), kind.to_owned(), step.what];
@@ -63,7 +63,7 @@ fn failed(report: &Report<'_>) -> Option<Attachment> {
     let mut file = File::new(report, &["change", "code", "reason", "delivery"]);
     for item in report.items {
         if let ItemState::Failed { delivery, code, reason } = &item.state {
-            let kind = item.kind.map(|kind| kind.word()).unwrap_or_default();
+            let kind = item.kind.map(ChangeKind::word).unwrap_or_default();
             let row = [kind, code, reason, delivery.as_str()].map(str::to_owned);
             file.person(item, row.to_vec());
         }
@@ -89,7 +89,7 @@ fn orphans(report: &Report<'_>) -> Option<Attachment> {
     file.row(["account"].into_iter().chain(named.then_some("name")));
     for item in report.items.iter().filter(|item| item.drift.contains(&Drift::Orphan)) {
         let name = named.then(|| report.name(item));
-        file.row([report.account(item)].into_iter().chain(name));
+        file.row([account(item)].into_iter().chain(name));
     }
     file.attachment("orphans.csv")
 }
@@ -133,7 +133,7 @@ impl<'a> File<'a> {
     fn person(&mut self, item: &Item, cells: Vec<String>) {
         let Some(report) = self.report else { return };
         let name = self.is_named().then(|| report.name(item));
-        let who = [report.person(item)].into_iter().chain(name).chain([report.account(item)]);
+        let who = [report.person(item)].into_iter().chain(name).chain([account(item)]);
         self.row(who.chain(cells));
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::steps::{cause, standing, steps};
+use super::steps::{account, cause, standing, steps};
 use super::terminal::{Paint, wrap};
 use super::{Report, Screen};
 use crate::model::ChangeKind;
@@ -23,7 +23,7 @@ pub fn items(report: &Report<'_>, screen: Screen) -> String {
             Some(_) => '~',
             None => steps.first().map_or('?', |step| step.mark),
         };
-        let (person, account) = (report.person(item), report.account(item));
+        let (person, account) = (report.person(item), account(item));
         let who = if person.is_empty() { format!("account {account}") } else { person };
         let mut head = who;
         for part in [report.name(item), standing(item).to_owned()] {

@@ -29,9 +29,12 @@ pub fn json(report: &Report<'_>) -> Value {
     let unmapped: Vec<Value> = report
         .misses
         .iter()
-        .map(|(miss, people)| match values {
-            true => json!({"table": miss.table, "people": people, "keys": miss.keys}),
-            false => json!({"table": miss.table, "people": people}),
+        .map(|(miss, people)| {
+            let mut told = json!({"table": miss.table, "people": people});
+            if values {
+                told["keys"] = json!(miss.keys);
+            }
+            told
         })
         .collect();
     json!({

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use super::facts::{Cells, Column, Counts, Section, Totals, changes};
-use super::steps::{cause, standing, steps};
+use super::steps::{account, cause, standing, steps};
 use super::words::{count, duration, moment, number, people, plain};
 use crate::model::{Blame, ChangeKind, Drift, Item, ItemState, Personal, Slice, SliceState};
 
@@ -227,11 +227,13 @@ fn unmapped(report: &Report<'_>) -> Option<Section> {
     Some(Section { columns, rows, more, ..section })
 }
 
+/// Takes one of the counts.
+type Pick = fn(&Counts) -> u64;
+
 fn what_happened(report: &Report<'_>, totals: &Totals) -> Option<Section> {
     if totals.kinds.is_empty() {
         return None;
     }
-    type Pick = fn(&Counts) -> u64;
     let picks: [(&str, Pick); 7] = [
         ("found", |counts| counts.found),
         ("would change", |counts| counts.planned),
@@ -358,7 +360,7 @@ fn orphans(report: &Report<'_>, totals: &Totals) -> Option<Section> {
     columns.extend(named.then_some(column("name", WORDS)));
     let is_orphan = |item: &&Item| item.drift.contains(&Drift::Orphan);
     let row = |item: &Item| {
-        let mut row = vec![report.account(item)];
+        let mut row = vec![account(item)];
         row.extend(named.then(|| report.name(item)));
         row
     };

@@ -110,9 +110,9 @@ impl Report<'_> {
     pub(super) fn name(&self, item: &Item) -> String {
         if self.personal == Personal::None { String::new() } else { plain(&item.name) }
     }
+}
 
-    /// The account's id, when there is one.
-    pub(super) fn account(&self, item: &Item) -> String {
-        item.account.as_ref().map(|id| plain(id.as_str())).unwrap_or_default()
-    }
+/// The account's id, when there is one.
+pub(super) fn account(item: &Item) -> String {
+    item.account.as_ref().map(|id| plain(id.as_str())).unwrap_or_default()
 }

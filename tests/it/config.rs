@@ -2,6 +2,7 @@
 //! is ever shown.
 
 mod files;
+mod notify;
 mod rules;
 mod shown;
 mod sync;

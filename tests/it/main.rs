@@ -9,6 +9,7 @@ mod hibob;
 mod http;
 mod layers;
 mod learning360;
+mod notify;
 mod report;
 mod rules;
 mod ruling;

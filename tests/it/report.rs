@@ -1,7 +1,7 @@
 //! A run told to people, in each shape. The whole texts stand in tests/golden/report; after a change
 //! that is meant, `GOLDEN=write cargo test --test it report::` writes them anew.
 
-mod company;
+pub mod company;
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ impl Told {
     }
 
     /// The same comparison, but nothing was done.
-    fn as_plan(mut self) -> Self {
+    fn planned(mut self) -> Self {
         self.run.plan_only = true;
         self.run.certificate.missing =
             vec!["work.site was read for 612 of 1,204 people".to_owned()];
@@ -72,7 +72,7 @@ fn the_terminal_tells_everything() {
         let bare = strip(line);
         assert!(bare.chars().count() <= 72, "{bare}");
     }
-    golden("plan.txt", &terminal(&rich().as_plan().report(Personal::None), PLAIN));
+    golden("plan.txt", &terminal(&rich().planned().report(Personal::None), PLAIN));
     golden("nothing.txt", &terminal(&Told::nothing().report(Personal::None), PLAIN));
 }
 
@@ -165,14 +165,14 @@ fn no_shape_tells_more_of_people_than_it_may() {
         "799400002",
     ];
     let none = everything(&told.report(Personal::None));
-    let named = everything(&told.report(Personal::Names));
+    let with_names = everything(&told.report(Personal::Names));
     let all = everything(&told.report(Personal::Values));
     for name in names {
         assert!(!none.contains(name), "{name}");
-        assert!(named.contains(name) && all.contains(name), "{name}");
+        assert!(with_names.contains(name) && all.contains(name), "{name}");
     }
     for value in values {
-        assert!(!none.contains(value) && !named.contains(value), "{value}");
+        assert!(!none.contains(value) && !with_names.contains(value), "{value}");
         assert!(all.contains(value), "{value}");
     }
     assert!(none.contains("bob/3332883894112300001"), "who it is can be looked up");
@@ -224,7 +224,7 @@ fn the_verdict_says_the_gravest_thing_first() {
     assert_eq!(report.verdict(), "Nothing had to change, all 1,150 people in step.");
     assert!(!report.is_news());
     assert_eq!(
-        verdict(|told| *told = rich().as_plan()),
+        verdict(|told| *told = rich().planned()),
         "56 people would change, 43 deactivations would be held, HR's answer was not complete, 1 \
          person disputed."
     );

@@ -1,4 +1,5 @@
 //! What tests stand on: a Redis of their own, the doubles, the binary.
 
 pub mod redis;
+pub mod smtp;
 pub mod town;

@@ -62,7 +62,7 @@ impl Items {
         let orphan = drift.contains(&Drift::Orphan);
         let blame = match (orphan, kind, number % 6) {
             (true, ..) | (_, None, _) => None,
-            (.., 0 | 1 | 2) => Some(Blame::NoEvent),
+            (.., 0..=2) => Some(Blame::NoEvent),
             (.., 3) => Some(Blame::EditedByHand),
             (.., 4) => Some(Blame::Failed { delivery: delivery(900) }),
             _ => Some(Blame::Raced { delivery: delivery(901) }),
