@@ -115,24 +115,13 @@ pub(super) fn mail(table: Table<'_>, vault: Vault<'_>) -> Option<MailSettings> {
         found
     });
     let loopback = address.as_ref().is_some_and(|(host, _)| is_loopback(host));
-    let tls = match table.text_or_default("tls") {
-        "tls" => MailTls::Tls,
-        "none" => {
-            if address.is_some() && !loopback {
-                let message = "mail would travel in the clear, which is only for this machine \
-                               itself: use \"starttls\" or \"tls\"";
-                table.wrong("tls", message);
-            }
-            MailTls::None
-        }
-        "starttls" => MailTls::StartTls,
-        other => {
-            let found = printable(other);
-            let message = format!("expected \"starttls\", \"tls\" or \"none\", found \"{found}\"");
-            table.wrong("tls", message);
-            MailTls::StartTls
-        }
-    };
+    let words = [("starttls", MailTls::StartTls), ("tls", MailTls::Tls), ("none", MailTls::None)];
+    let tls = table.choice("tls", &words);
+    if tls == MailTls::None && address.is_some() && !loopback {
+        let message = "mail would travel in the clear, which is only for this machine itself: use \
+                       \"starttls\" or \"tls\"";
+        table.wrong("tls", message);
+    }
     let user = table.text("user").map(str::trim);
     if user.is_some_and(str::is_empty) {
         table.wrong("user", "is empty: leave user and password out when the server asks for none");
@@ -201,28 +190,14 @@ fn host_and_port(text: &str) -> Option<(String, u16)> {
 
 /// Reads `[report]`.
 pub(super) fn report(table: Table<'_>) -> ReportSettings {
-    let when = match table.text_or_default("when") {
-        "always" => ReportWhen::Always,
-        "changes" => ReportWhen::Changes,
-        "never" => ReportWhen::Never,
-        other => {
-            let found = printable(other);
-            let known = "\"always\", \"changes\" or \"never\"";
-            table.wrong("when", format!("expected {known}, found \"{found}\""));
-            ReportWhen::Never
-        }
-    };
-    let personal = match table.text_or_default("personal") {
-        "none" => Personal::None,
-        "names" => Personal::Names,
-        "values" => Personal::Values,
-        other => {
-            let found = printable(other);
-            let known = "\"none\", \"names\" or \"values\"";
-            table.wrong("personal", format!("expected {known}, found \"{found}\""));
-            Personal::None
-        }
-    };
+    let when = [
+        ("always", ReportWhen::Always),
+        ("changes", ReportWhen::Changes),
+        ("never", ReportWhen::Never),
+    ];
+    let personal =
+        [("none", Personal::None), ("names", Personal::Names), ("values", Personal::Values)];
+    let (when, personal) = (table.choice("when", &when), table.choice("personal", &personal));
     table.finish();
     ReportSettings { when, personal }
 }
