@@ -153,6 +153,8 @@ pub(super) mod tests {
             accounts: 0,
             linked: 0,
             in_step: 0,
+            changed: 0,
+            failed: 0,
             filtered: BTreeMap::new(),
             slices: Vec::new(),
             calls: BTreeMap::new(),
