@@ -76,6 +76,7 @@ impl Scheduler {
             let retention = Retention {
                 events: now - self.settings.keep_events,
                 deliveries: now - self.settings.keep_deliveries,
+                runs: now - self.settings.keep_deliveries,
             };
             while self.store.trim(retention).await? > 0 {}
         }

@@ -57,12 +57,7 @@ pub fn wanted(people: &[Value], rules: &Rules, now: Timestamp) -> Vec<Desired> {
 }
 
 /// Compares HR's records with the LMS's accounts, as the rules see them at this moment.
-pub fn compare(
-    people: &[Value],
-    accounts: &[Value],
-    rules: &Rules,
-    now: Timestamp,
-) -> Comparison {
+pub fn compare(people: &[Value], accounts: &[Value], rules: &Rules, now: Timestamp) -> Comparison {
     let accounts: Vec<(Account, &Value)> =
         accounts.iter().filter_map(|shown| Some((account(shown)?, shown))).collect();
     let wants = wants(people, rules, now);

@@ -40,6 +40,9 @@ impl std::fmt::Display for RunId {
 pub struct Run {
     /// Its name.
     pub id: RunId,
+    /// Counts the writes, from 1: a write that does not follow the last one is refused, so that two
+    /// writers never overwrite each other.
+    pub revision: u64,
     /// Whose people.
     pub source: SourceName,
     /// Who or what asked for it, in words: `the schedule`, `ann`, `the store was emptied`.

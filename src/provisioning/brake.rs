@@ -141,6 +141,7 @@ pub(super) mod tests {
     pub fn run() -> Run {
         Run {
             id: RunId::new("1"),
+            revision: 1,
             source: SourceName::new("bob"),
             asked_by: "the schedule".into(),
             plan_only: false,

@@ -1,10 +1,11 @@
-//! What must survive a restart: events, deliveries, links, what humans decided, holds, notes and
-//! the shared budgets.
+//! What must survive a restart: events, deliveries, links, what humans decided, runs, holds, notes
+//! and the shared budgets.
 //!
 //! Every backend keeps the promises written at [`Store`]; one suite (`tests/it/store.rs`) proves
 //! them on all of them. Records are stored in the versioned form of [`record`].
 
 pub mod budget;
+mod portion;
 pub mod record;
 pub mod redis;
 pub mod sqlite;
@@ -17,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Deadline;
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, Event, EventId, Lane, Link,
-    Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, Event, EventId, Item, Lane,
+    Link, Person, Run, RunId, SourceName,
 };
 
 /// Why the store did not do it; a variant is something the caller does.
@@ -39,6 +40,9 @@ pub enum StoreError {
     /// The account already belongs to this other person: a human must decide.
     #[error("the account is already linked to {0}")]
     AccountTaken(Person),
+    /// The run was never saved, or is gone: stop working on it.
+    #[error("there is no run {0}: it was trimmed, or the store was emptied; start another one")]
+    NoRun(RunId),
     /// What is stored cannot be read: a newer program wrote it, or it is damaged.
     #[error("a stored {what} cannot be read: {why}")]
     Unreadable {
@@ -190,7 +194,8 @@ pub struct Links {
     pub next: Option<String>,
 }
 
-/// Until when things are kept. Waiting deliveries and dead letters are never trimmed.
+/// Until when things are kept. Waiting deliveries, dead letters and runs that have not ended are
+/// never trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// Events (raw bodies and the memory of what was seen) received before this go, unless a
@@ -198,6 +203,8 @@ pub struct Retention {
     pub events: Timestamp,
     /// Done and ignored deliveries received before this go.
     pub deliveries: Timestamp,
+    /// Runs that began before this and have ended go, with their items.
+    pub runs: Timestamp,
 }
 
 /// A raw event as the on-call view shows it.
@@ -246,8 +253,15 @@ fn from_ms(ms: i64) -> Timestamp {
 ///   written together with the link that says so.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Takes an event in: dedupe marker, event and delivery, atomically and durably.
+    /// Takes an event in: dedupe marker, event and delivery, atomically and durably. The same
+    /// arrival once more, with the same delivery, is no repeat: it says again that it is new.
     async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError>;
+
+    /// Takes many events in, each as [`accept`](Store::accept) would, and much faster than one by
+    /// one; says of each what became of it, in their order. All are durable when it returns. It is
+    /// not one step: when it fails some may be taken in, and all may be handed in again. Others are
+    /// served in between.
+    async fn accept_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError>;
 
     /// Leases persons with due deliveries. Takes back leases that ran out first.
     async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError>;
@@ -360,6 +374,33 @@ pub trait Store: Send + Sync + 'static {
         lane: Lane,
         at: Timestamp,
     ) -> Result<u64, StoreError>;
+
+    /// Writes a run, if it is new and its revision is 1, or if what is stored has the revision
+    /// before; says whether it did. Of several who write at once, one succeeds; the others read it
+    /// again and judge afresh. When the connection to a shared store breaks, a write on which
+    /// another one followed may say that it was not done.
+    async fn save_run(&self, run: &Run) -> Result<bool, StoreError>;
+
+    /// One run.
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError>;
+
+    /// Runs, of one source or of all, newest first, `most` at most. One that cannot be read is left
+    /// out and its id logged; [`run`](Store::run) says why.
+    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Writes items of a run, each in the place of the one with the same number if there is one. It
+    /// is not one step: when it fails some may be written, and all may be handed in again.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRun`] when the run is not there.
+    async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError>;
+
+    /// Items of a run whose number is greater than `after`, by their numbers, `most` at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when one of them cannot be read: were it left out, the report
+    /// would not tell the truth.
+    async fn items(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Item>, StoreError>;
 
     /// Takes calls from a budget that all processes on this store share.
     async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError>;

@@ -21,7 +21,8 @@ const EXAMPLE: [(&str, &str); 4] = [
 
 /// The custom fields that the example's rules name.
 pub fn custom_fields() -> Vec<FieldSetup> {
-    let field = |name: &str, date| FieldSetup { name: name.to_owned(), date, ..FieldSetup::default() };
+    let field =
+        |name: &str, date| FieldSetup { name: name.to_owned(), date, ..FieldSetup::default() };
     vec![field("Cost centre", false), field("First day", true)]
 }
 

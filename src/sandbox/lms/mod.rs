@@ -150,7 +150,8 @@ impl Lms {
     /// # Errors
     /// When the edit cannot be understood or carried out; then nothing is changed.
     pub fn edit(&self, edit: Value) -> Result<Value, String> {
-        let edit: by_hand::Edit = serde_json::from_value(edit).map_err(|error| error.to_string())?;
+        let edit: by_hand::Edit =
+            serde_json::from_value(edit).map_err(|error| error.to_string())?;
         let now = self.clock.now();
         by_hand::edit(&mut self.inner().state, &edit, now)
     }

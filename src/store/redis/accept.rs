@@ -7,10 +7,15 @@ use jiff::Timestamp;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
 
-use super::intake::Offer;
+use super::intake::{BYTES, Offer};
 use super::{RedisStore, lane, names};
-use crate::model::{Arrival, DeliveryId, DeliveryState, EmployeeId, Event, EventId, SourceName};
+use crate::model::{
+    Arrival, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Lane, SourceName,
+};
 use crate::store::{Accepted, KeptEvent, StoreError, record};
+
+/// So many of many arrivals go in one call; Redis does nothing else meanwhile.
+const TOGETHER: usize = 64;
 
 /// What is known of an event besides its body.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +30,37 @@ struct Known {
 impl RedisStore {
     /// See [`Store::accept`](crate::store::Store::accept).
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
+        let (source, lane, offer) = self.offer(arrival);
+        let delivery = DeliveryId::new(&offer.delivery);
+        Ok(accepted(delivery, self.intake.take(source, lane, offer).await?))
+    }
+
+    /// See [`Store::accept_all`](crate::store::Store::accept_all).
+    pub(super) async fn take_all_in(
+        &self,
+        arrivals: Vec<Arrival>,
+    ) -> Result<Vec<Accepted>, StoreError> {
+        let mut all = Vec::with_capacity(arrivals.len());
+        let mut offers = arrivals.into_iter().map(|arrival| self.offer(arrival)).peekable();
+        while let Some((source, lane, first)) = offers.next() {
+            let (mut bytes, mut together) = (first.body.len(), vec![first]);
+            while together.len() < TOGETHER
+                && bytes < BYTES
+                && let Some((_, _, offer)) =
+                    offers.next_if(|(of, to, _)| *of == source && *to == lane)
+            {
+                bytes += offer.body.len();
+                together.push(offer);
+            }
+            let carriers = self.intake.take_together(&source, lane, &together).await?;
+            let deliveries = together.into_iter().map(|offer| DeliveryId::new(offer.delivery));
+            all.extend(deliveries.zip(carriers).map(|(own, carrier)| accepted(own, carrier)));
+        }
+        Ok(all)
+    }
+
+    /// What is offered to Redis, and whose it is.
+    fn offer(&self, arrival: Arrival) -> (SourceName, Lane, Offer) {
         let delivery = arrival.first_delivery();
         let event = arrival.event;
         let received = delivery.received_at.as_millisecond();
@@ -47,12 +83,7 @@ impl RedisStore {
             // Never later than now, should it come from a clock that runs ahead.
             due: self.distance(delivery.due).min(0),
         };
-        let carrier = self.intake.take(delivery.source.clone(), delivery.lane, offer).await?;
-        Ok(if carrier == delivery.id.as_str() {
-            Accepted::New(delivery.id)
-        } else {
-            Accepted::Repeat(DeliveryId::new(carrier))
-        })
+        (delivery.source, delivery.lane, offer)
     }
 
     /// See [`Store::event`](crate::store::Store::event).
@@ -86,6 +117,15 @@ impl RedisStore {
             delivery: DeliveryId::new(delivery),
             repeats: repeats.unwrap_or(0),
         }))
+    }
+}
+
+/// What became of an arrival: who carries the event, the delivery that was offered or another one.
+fn accepted(offered: DeliveryId, carrier: String) -> Accepted {
+    if carrier == offered.as_str() {
+        Accepted::New(offered)
+    } else {
+        Accepted::Repeat(DeliveryId::new(carrier))
     }
 }
 

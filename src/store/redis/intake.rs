@@ -24,7 +24,7 @@ const CALLS: usize = 2;
 /// So many arrivals go in one call at most; Redis does nothing else meanwhile.
 const TOGETHER: usize = 32;
 /// A call is not made longer when it has so many bytes.
-const BYTES: usize = 256 * 1024;
+pub const BYTES: usize = 256 * 1024;
 
 /// One arrival as `accept.lua` takes it.
 pub struct Offer {
@@ -96,6 +96,22 @@ impl Intake {
             Err(_) => Err(StoreError::Unavailable { doing, source: "the program ends".into() }),
         }
     }
+
+    /// Takes arrivals of one source and lane in, by one call of their own: single ones, which come
+    /// while somebody waits for the answer, do not queue behind them. Says which delivery carries
+    /// each.
+    ///
+    /// # Errors
+    /// As for [`take`](Self::take).
+    pub async fn take_together(
+        &self,
+        source: &SourceName,
+        lane: Lane,
+        offers: &[Offer],
+    ) -> Result<Vec<String>, StoreError> {
+        let carriers = self.0.call(source, lane, offers.iter()).await;
+        carriers.map_err(|e| StoreError::Unavailable { doing: "accept_all", source: e.into() })
+    }
 }
 
 impl Inner {
@@ -107,10 +123,9 @@ impl Inner {
     async fn work(self: Arc<Self>) {
         loop {
             let together = self.next();
-            if together.is_empty() {
-                return;
-            }
-            match self.call(&together).await {
+            let Some(Waiting { source, lane, .. }) = together.first() else { return };
+            let offers = together.iter().map(|waiting| &waiting.offer);
+            match self.call(source, *lane, offers).await {
                 Ok(carriers) => {
                     for (waiting, carrier) in together.into_iter().zip(carriers) {
                         // Nobody may be waiting any more.
@@ -148,10 +163,15 @@ impl Inner {
         together
     }
 
-    async fn call(&self, together: &[Waiting]) -> RedisResult<Vec<String>> {
-        let Some(Waiting { source, lane, .. }) = together.first() else { return Ok(Vec::new()) };
-        let mut call = ACCEPT.on(&self.names.of_arrival(source, *lane)).arg(now(&self.clock));
-        for Waiting { offer, .. } in together {
+    async fn call<'o>(
+        &self,
+        source: &SourceName,
+        lane: Lane,
+        offers: impl ExactSizeIterator<Item = &'o Offer>,
+    ) -> RedisResult<Vec<String>> {
+        let offered = offers.len();
+        let mut call = ACCEPT.on(&self.names.of_arrival(source, lane)).arg(now(&self.clock));
+        for offer in offers {
             call = call
                 .arg(&offer.event)
                 .arg(&offer.body)
@@ -164,7 +184,7 @@ impl Inner {
                 .arg(offer.due);
         }
         let carriers: Vec<String> = redis::from_redis_value(call.run(&self.connection).await?)?;
-        if carriers.len() != together.len() {
+        if carriers.len() != offered {
             let what = "not one answer for each arrival";
             return Err(RedisError::from((ErrorKind::UnexpectedReturnType, what)));
         }

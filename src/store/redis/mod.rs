@@ -6,10 +6,11 @@
 //! # What is kept where
 //!
 //! All keys begin with `{namespace}:`, so a Cluster keeps them on one node. There is a fixed number
-//! of keys for each namespace, source and budget; nothing looks for keys by pattern. What grows with
-//! the events is let go by [`trim`](Store::trim); there is one link for each person at most, and
-//! what it is found by goes with it; choices stay until a human takes them back. *Received*, *due*
-//! and appointments are milliseconds since 1970.
+//! of keys for each namespace, source and budget, and one for each run that is kept; nothing looks
+//! for keys by pattern. What grows with the events and the runs is let go by [`trim`](Store::trim);
+//! there is one link for each person at most, and what it is found by goes with it; choices stay
+//! until a human takes them back. *Received*, *due*, *began* and appointments are milliseconds since
+//! 1970.
 //!
 //! | key | kind | holds |
 //! |---|---|---|
@@ -32,6 +33,10 @@
 //! | `leases:<source>` | sorted set | leased person by the end of the lease |
 //! | `work:<source>` | hash | leased person → token and what is leased |
 //! | `notes` | hash | name → the call that wrote the note NUL its text |
+//! | `runs` | hash | run → the call that wrote it NUL its revision NUL its stored form (JSON) |
+//! | `run_ids` | sorted set by text | run: in the order of their creation |
+//! | `ended` | sorted set | run that has ended by began: what `trim` looks at |
+//! | `items:<run>` | sorted set | item (JSON) by its number in the run |
 //! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
 //!
 //! # How it moves
@@ -42,6 +47,8 @@
 //! replaces the rows of that lease and puts the person back where the earliest remaining row says.
 //! A lease that ran out ends the same way, inside the next lease call, and counts a kill on each
 //! delivery in `work`. Each step costs as much as the deliveries that it moves, however many wait.
+//! Many arrivals of one caller and the items of a run go in one call after the other, each of a
+//! bounded size, so that others are served in between.
 //!
 //! Whatever writes or removes a link (`tie` and `index` in `person.lua`, `unlink.lua`) writes
 //! `accounts`, `awaits`, `awaiting` and `appointments` with it. All links of a source are walked
@@ -59,7 +66,8 @@
 //! event is known by its id and the delivery that was offered with it; a settle that had worked
 //! finds its lease gone ([`StoreError::LeaseLost`], and all is written); leases whose answer was
 //! lost are given back by the next lease call; a grant may be counted twice, never too little; a
-//! note is known by the call that wrote it; taking a link away leaves none however often.
+//! note and a run are known by the call that wrote them; items take the place of themselves; taking
+//! a link away leaves none however often.
 
 mod accept;
 mod budget;
@@ -71,6 +79,7 @@ mod links;
 mod list;
 mod names;
 mod notes;
+mod runs;
 mod script;
 mod upkeep;
 
@@ -93,7 +102,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
+    RunId, SourceName,
 };
 
 /// Keeps everything in Redis.
@@ -212,6 +222,10 @@ impl Store for RedisStore {
         self.take_in(arrival).await
     }
 
+    async fn accept_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> {
+        self.take_all_in(arrivals).await
+    }
+
     async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
         self.begin_leases(request).await
     }
@@ -317,6 +331,26 @@ impl Store for RedisStore {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.queue_again(ids, lane, at).await
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
+        self.write_run(run).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        self.read_run(id).await
+    }
+
+    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError> {
+        self.list_runs(source, most).await
+    }
+
+    async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
+        self.write_items(run, items).await
+    }
+
+    async fn items(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Item>, StoreError> {
+        self.read_items(run, after, most).await
     }
 
     async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{EmployeeId, Lane, Person, SourceName};
+use crate::model::{EmployeeId, Lane, Person, RunId, SourceName};
 
 /// The keys that do not belong to one source, made once.
 pub struct Names {
@@ -48,6 +48,12 @@ pub struct Names {
     pub holds: String,
     /// Hash: name → the token of the call that wrote the note, and its text.
     pub notes: String,
+    /// Hash: run → the token of the call that wrote it, its revision and its stored form.
+    pub runs: String,
+    /// Sorted by text: runs.
+    pub run_ids: String,
+    /// Sorted set: runs that have ended, by the time they began.
+    pub ended: String,
     /// The name that the store was given when it was new.
     pub epoch: String,
     /// Written by the check.
@@ -80,6 +86,9 @@ impl Names {
             needed: name("needed"),
             holds: name("holds"),
             notes: name("notes"),
+            runs: name("runs"),
+            run_ids: name("run_ids"),
+            ended: name("ended"),
             epoch: name("epoch"),
             check: name("check"),
         }
@@ -137,6 +146,11 @@ impl Names {
     /// Sorted set: persons under lease by its end.
     pub fn leases(&self, source: &str) -> String {
         format!("{}leases:{source}", self.prefix)
+    }
+
+    /// Sorted set: the items of a run by their numbers.
+    pub fn items(&self, run: &RunId) -> String {
+        format!("{}items:{run}", self.prefix)
     }
 
     /// Hash: a budget.

@@ -40,6 +40,12 @@ scripts! {
     LINKS = "links.lua";
     /// Writes or removes a note.
     PUT_NOTE = "put_note.lua";
+    /// Writes a run.
+    SAVE_RUN = "save_run.lua";
+    /// Writes items of a run.
+    SAVE_ITEMS = "save_items.lua";
+    /// Lets go of an old run and its items.
+    TRIM_RUN = "trim_run.lua";
     /// Counts who can be leased.
     DUE = "clock.lua" "keys.lua" "due.lua";
     /// Makes settled deliveries wait again.

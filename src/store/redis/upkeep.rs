@@ -85,7 +85,7 @@ impl RedisStore {
     /// See [`Store::trim`](crate::store::Store::trim).
     pub(super) async fn let_go(&self, retention: Retention) -> Result<u64, StoreError> {
         let before = retention.deliveries.as_millisecond();
-        let mut count = 0;
+        let mut count = self.let_go_of_runs(retention).await?;
         for index in [&self.names.done, &self.names.ignored] {
             let mut command = cmd("ZRANGEBYSCORE");
             command.arg(index).arg("-inf").arg(format!("({before}"));

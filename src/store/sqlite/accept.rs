@@ -37,9 +37,9 @@ impl Ready {
             &*self.raw,
         ))?;
         if new == 0
-            && let Some(alive) = self.repeat(db)?
+            && let Some(accepted) = self.repeat(db)?
         {
-            return Ok(Accepted::Repeat(alive));
+            return Ok(accepted);
         }
         self.delivery.insert(db)?;
         if delivery.state == DeliveryState::Waiting {
@@ -49,18 +49,22 @@ impl Ready {
     }
 
     /// Counts a repeat. Gives the delivery of the event, unless it is dead: then the event is to
-    /// be delivered once more.
-    fn repeat(&self, db: &Connection) -> Result<Option<DeliveryId>, Stop> {
+    /// be delivered once more. The same arrival once more is not counted.
+    fn repeat(&self, db: &Connection) -> Result<Option<Accepted>, Stop> {
         let sql = "SELECT event.delivery, delivery.state FROM event \
                    LEFT JOIN delivery ON delivery.id = event.delivery WHERE event.id = ?1";
         let found = db.prepare_cached(sql)?.query_row([self.event.as_str()], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
         });
         let Some((carrier, state)) = found.optional()? else { return Ok(None) };
+        let carrier = DeliveryId::new(carrier);
+        if carrier == self.delivery.delivery.id {
+            return Ok(Some(Accepted::New(carrier)));
+        }
         let dead = state.as_deref() == Some(DeliveryState::Dead.word());
-        let now = if dead { self.delivery.delivery.id.as_str() } else { &carrier };
+        let now = if dead { &self.delivery.delivery.id } else { &carrier };
         db.prepare_cached("UPDATE event SET repeats = repeats + 1, delivery = ?2 WHERE id = ?1")?
-            .execute((self.event.as_str(), now))?;
-        Ok((!dead).then(|| DeliveryId::new(carrier)))
+            .execute((self.event.as_str(), now.as_str()))?;
+        Ok((!dead).then_some(Accepted::Repeat(carrier)))
     }
 }

@@ -15,6 +15,7 @@ mod notes;
 mod rate;
 mod readers;
 mod rows;
+mod runs;
 mod serving;
 mod trim;
 mod writer;
@@ -38,12 +39,12 @@ use self::rows::Written;
 use self::writer::Writer;
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, assert_short, record,
+    Retention, Store, StoreError, assert_short, portion, record,
 };
 use crate::clock::{Clock, Deadline};
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, EventId, Lane, Link, Person,
-    SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, EventId, Item, Lane, Link,
+    Person, Run, RunId, SourceName,
 };
 
 /// Why a piece of work ended early.
@@ -87,8 +88,9 @@ fn limit(rows: usize) -> i64 {
 /// The pause before a settle that could not be written is tried again.
 const SETTLE_PAUSE: Duration = Duration::from_millis(250);
 
-/// So many replays go in one step: others wait for the writer meanwhile.
-const REPLAYS_AT_ONCE: usize = 250;
+/// So many replays, or so many of many arrivals, go in one step: others wait for the writer
+/// meanwhile.
+const AT_ONCE: usize = 250;
 
 /// A store in a file.
 pub struct SqliteStore {
@@ -176,6 +178,18 @@ impl Store for SqliteStore {
     async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
         let ready = Ready::new(arrival);
         self.writer.write("accept", |db| ready.accept(db)).await
+    }
+
+    async fn accept_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> {
+        let mut accepted = Vec::with_capacity(arrivals.len());
+        let mut arrivals = arrivals.into_iter();
+        while arrivals.len() > 0 {
+            let some: Vec<_> = arrivals.by_ref().take(AT_ONCE).map(Ready::new).collect();
+            let accept = |db: &_| some.into_iter().map(|ready| ready.accept(db)).collect();
+            let some: Vec<_> = self.writer.write("accept_all", accept).await?;
+            accepted.extend(some);
+        }
+        Ok(accepted)
     }
 
     async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
@@ -340,7 +354,7 @@ impl Store for SqliteStore {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut replayed = 0;
-        for some in ids.chunks(REPLAYS_AT_ONCE) {
+        for some in ids.chunks(AT_ONCE) {
             let some = some.to_vec();
             let replay = move |db: &rusqlite::Connection| {
                 let mut replayed = 0;
@@ -352,6 +366,35 @@ impl Store for SqliteStore {
             replayed += self.writer.write("replay", replay).await?;
         }
         Ok(replayed)
+    }
+
+    async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
+        let ready = runs::Ready::new(run);
+        self.writer.write("save_run", move |db| ready.save(db)).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let id = id.clone();
+        self.readers.read("run", move |db| runs::run(db, &id)).await
+    }
+
+    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError> {
+        let source = source.cloned();
+        self.readers.read("runs", move |db| runs::runs(db, source.as_ref(), most)).await
+    }
+
+    async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
+        for some in portion::portions(items) {
+            let run = run.clone();
+            let save = move |db: &_| runs::save_items(db, &run, &some);
+            self.writer.write("save_items", save).await?;
+        }
+        Ok(())
+    }
+
+    async fn items(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Item>, StoreError> {
+        let run = run.clone();
+        self.readers.read("items", move |db| runs::items(db, &run, after, most)).await
     }
 
     async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {

@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::Stop;
+use super::{Stop, limit, runs};
 use crate::store::Retention;
 
-/// So many deliveries, and so many events, go in one step: others wait for the writer meanwhile.
-const AT_ONCE: i64 = 500;
+/// So many deliveries, so many events, and so many runs and items go in one step: others wait for
+/// the writer meanwhile.
+const AT_ONCE: usize = 500;
 /// So many free pages are kept for what comes next (4 MiB)…
 const SPARE_PAGES: i64 = 1_000;
 /// …and so many of the others are given back in one step.
@@ -21,9 +22,9 @@ pub(super) fn trim(db: &Connection, retention: Retention) -> Result<u64, Stop> {
         WHERE received < ?1 AND NOT EXISTS (SELECT 1 FROM delivery \
             WHERE delivery.event = event.id AND delivery.state IN ('waiting', 'dead')) \
         ORDER BY received LIMIT ?2)";
-    let mut gone = 0;
+    let mut gone = runs::trim(db, retention, AT_ONCE)?;
     for (sql, before) in [(deliveries, retention.deliveries), (events, retention.events)] {
-        gone += db.prepare_cached(sql)?.execute((before.as_millisecond(), AT_ONCE))?;
+        gone += db.prepare_cached(sql)?.execute((before.as_millisecond(), limit(AT_ONCE)))?;
     }
     let free: i64 = db.pragma_query_one(None, "freelist_count")?;
     let surplus = (free - SPARE_PAGES).min(GIVEN_BACK);

@@ -196,6 +196,12 @@ impl Store for OnlyBudgets {
     async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> { unreachable!() }
     async fn deliveries(&self, _: &Filter, _: usize) -> Result<Vec<Delivery>, StoreError> { unreachable!() }
     async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> { unreachable!() }
+    async fn accept_all(&self, _: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> { unreachable!() }
+    async fn save_run(&self, _: &Run) -> Result<bool, StoreError> { unreachable!() }
+    async fn run(&self, _: &RunId) -> Result<Option<Run>, StoreError> { unreachable!() }
+    async fn runs(&self, _: Option<&SourceName>, _: usize) -> Result<Vec<Run>, StoreError> { unreachable!() }
+    async fn save_items(&self, _: &RunId, _: &[Item]) -> Result<(), StoreError> { unreachable!() }
+    async fn items(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Item>, StoreError> { unreachable!() }
     async fn hold(&self, _: &Hold) -> Result<(), StoreError> { unreachable!() }
     async fn release(&self, _: &str) -> Result<bool, StoreError> { unreachable!() }
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> { unreachable!() }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
+    RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -70,6 +71,9 @@ impl Store for Sick {
             self.gate.acquire().await.expect("never closed").forget();
         }
         well.accept(arrival).await
+    }
+    async fn accept_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> {
+        self.up("accept_all")?.accept_all(arrivals).await
     }
     async fn lease(&self, request: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
         self.up("lease")?.lease(request).await
@@ -153,6 +157,21 @@ impl Store for Sick {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.up("replay")?.replay(ids, lane, at).await
+    }
+    async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
+        self.up("save_run")?.save_run(run).await
+    }
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        self.up("run")?.run(id).await
+    }
+    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError> {
+        self.up("runs")?.runs(source, most).await
+    }
+    async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
+        self.up("save_items")?.save_items(run, items).await
+    }
+    async fn items(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Item>, StoreError> {
+        self.up("items")?.items(run, after, most).await
     }
     async fn grant(&self, budget: &str, rate: Rate, want: u32) -> Result<Grant, StoreError> {
         self.up("grant")?.grant(budget, rate, want).await

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Lane, Link, Person, SourceName,
+    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
+    RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -102,6 +103,24 @@ impl Store for Budgets {
     }
     async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> {
         no("replay")
+    }
+    async fn accept_all(&self, _: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> {
+        no("accept_all")
+    }
+    async fn save_run(&self, _: &Run) -> Result<bool, StoreError> {
+        no("save_run")
+    }
+    async fn run(&self, _: &RunId) -> Result<Option<Run>, StoreError> {
+        no("run")
+    }
+    async fn runs(&self, _: Option<&SourceName>, _: usize) -> Result<Vec<Run>, StoreError> {
+        no("runs")
+    }
+    async fn save_items(&self, _: &RunId, _: &[Item]) -> Result<(), StoreError> {
+        no("save_items")
+    }
+    async fn items(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Item>, StoreError> {
+        no("items")
     }
     async fn hold(&self, _: &Hold) -> Result<(), StoreError> {
         no("hold")

@@ -32,6 +32,7 @@ fn delivery(number: u64) -> DeliveryId {
 pub fn quiet(id: &str, started_at: Timestamp) -> Run {
     Run {
         id: RunId::new(id),
+        revision: 1,
         source: SourceName::new("bob"),
         asked_by: "the schedule".to_owned(),
         plan_only: false,

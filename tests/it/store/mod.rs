@@ -24,6 +24,12 @@ macro_rules! suite {
                     one_of_many_equal_events_is_new
                     what_was_accepted_survives
                 }
+                accepting_many {
+                    each_is_taken_in_as_if_it_came_alone
+                    many_are_taken_in_and_survive
+                    handed_in_again_they_do_no_harm
+                    others_are_served_in_between
+                }
                 leasing {
                     a_lease_takes_all_due_deliveries_oldest_first
                     nobody_is_leased_twice
@@ -99,6 +105,19 @@ macro_rules! suite {
                     holds_are_set_replaced_and_released
                     the_epoch_stays
                     a_healthy_store_passes_its_check
+                }
+                runs {
+                    a_run_is_kept_as_it_is
+                    a_run_is_written_by_who_knows_its_revision
+                    of_many_who_write_one_succeeds
+                    runs_are_listed_newest_first
+                    an_unreadable_run_stops_nobody_else
+                    items_come_by_their_numbers
+                    items_are_written_and_read_in_parts
+                    an_unreadable_item_is_told
+                    there_are_no_items_without_their_run
+                    old_runs_go_with_their_items
+                    runs_go_some_at_a_time
                 }
                 budgets {
                     a_burst_then_a_steady_flow

@@ -2,6 +2,7 @@
 //! maps in memory would say. A failing walk is made as short as possible and printed with its seed;
 //! `INSTEP_SEED=<seed>` walks the same ways again.
 
+mod runs;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use proptest::test_runner::{
     Config, RngAlgorithm, TestCaseError, TestCaseResult, TestRng, TestRunner,
 };
 
+use self::runs::RunStep;
 use self::state::{Held, Model};
 use super::suite::{Fixture, LASTING, arrival, bob, person};
 
@@ -58,10 +60,11 @@ enum Step {
     Link { lease: usize, link: Link },
     Settle { lease: usize, outcomes: Vec<Outcome>, link: Option<Link> },
     Replay { which: Vec<usize>, lane: Lane, wait: u64 },
-    Trim { events: u64, deliveries: u64 },
+    Trim { events: u64, deliveries: u64, runs: u64 },
     Unlink { employee: usize },
     Choose { employee: usize, choice: Option<Choice> },
     Note { name: usize, before: Option<String>, now: Option<String> },
+    Run(RunStep),
     Pass(u64),
     Reopen,
 }
@@ -107,13 +110,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(lease, outcomes, link)| Step::Settle { lease, outcomes, link }),
         3 => (prop::collection::vec(0..40_usize, 0..4), lane, 0..90_u64)
             .prop_map(|(which, lane, wait)| Step::Replay { which, lane, wait }),
-        1 => (0..300_u64, 0..300_u64)
-            .prop_map(|(events, deliveries)| Step::Trim { events, deliveries }),
+        1 => (0..300_u64, 0..300_u64, 0..300_u64)
+            .prop_map(|(events, deliveries, runs)| Step::Trim { events, deliveries, runs }),
         2 => (0..4_usize).prop_map(|employee| Step::Unlink { employee }),
         2 => (0..4_usize, prop::option::of(choice))
             .prop_map(|(employee, choice)| Step::Choose { employee, choice }),
         2 => (0..2_usize, text(), text())
             .prop_map(|(name, before, now)| Step::Note { name, before, now }),
+        4 => runs::steps().prop_map(Step::Run),
         5 => (0..90_u64).prop_map(Step::Pass),
         1 => Just(Step::Reopen),
     ];
@@ -210,10 +214,11 @@ impl Walk {
                     _ => {}
                 }
             }
-            Step::Trim { events, deliveries } => {
+            Step::Run(step) => return self.run_step(step).await,
+            Step::Trim { events, deliveries, runs } => {
                 let ago = |seconds| now - Duration::from_secs(seconds);
-                let (events, deliveries) = (ago(*events), ago(*deliveries));
-                let retention = Retention { events, deliveries };
+                let (events, deliveries, runs) = (ago(*events), ago(*deliveries), ago(*runs));
+                let retention = Retention { events, deliveries, runs };
                 while self.on.store.trim(retention).await.unwrap() > 0 {}
                 self.model.trim(retention);
             }
@@ -406,6 +411,7 @@ impl Walk {
     }
 
     async fn look_at_everything(&self) -> TestCaseResult {
+        self.look_at_runs().await?;
         let (store, model) = (&self.on.store, &self.model);
         for id in &model.ever {
             let stored = store.delivery(id).await.unwrap();

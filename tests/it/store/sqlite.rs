@@ -10,11 +10,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use instep::clock::Clock;
-use instep::model::{Arrival, DeliveryId, DeliveryState, Fate, Lane};
+use instep::model::{Arrival, DeliveryState, Fate, Lane};
 use instep::store::sqlite::SqliteStore;
 use instep::store::{LeaseRequest, Retention, Store, StoreError};
 
-use super::suite::{Fixture, LASTING, Later, arrival, bob, fresh, lease};
+use super::suite::{Fixture, LASTING, Later, Stored, arrival, bob, fresh, lease};
 
 /// A store in a new folder.
 pub async fn open() -> Fixture {
@@ -32,11 +32,20 @@ fn open_in(path: PathBuf, folder: tempfile::TempDir) -> Fixture {
             Box::pin(std::future::ready(Arc::new(store) as Arc<dyn Store>)) as Later<_>
         }
     };
-    let plant = move |id: DeliveryId, record: String| {
-        let planted = raw(&path)
-            .execute("UPDATE delivery SET record = ?2 WHERE id = ?1", (id.as_str(), record))
-            .expect("plant");
-        assert_eq!(planted, 1);
+    let plant = move |stored: Stored, record: String| {
+        let (sql, id, number) = match &stored {
+            Stored::Delivery(id) => {
+                ("UPDATE delivery SET record = ?3 WHERE id = ?1 AND ?2 = 0", id.as_str(), 0)
+            }
+            Stored::Run(id) => {
+                ("UPDATE run SET record = ?3 WHERE id = ?1 AND ?2 = 0", id.as_str(), 0)
+            }
+            Stored::Item(run, number) => {
+                let sql = "UPDATE item SET record = ?3 WHERE run = ?1 AND number = ?2";
+                (sql, run.as_str(), i64::try_from(*number).expect("a small number"))
+            }
+        };
+        assert_eq!(raw(&path).execute(sql, (id, number, record)).expect("plant"), 1);
         Box::pin(std::future::ready(())) as Later<()>
     };
     Fixture {
@@ -267,7 +276,7 @@ async fn the_room_of_what_was_trimmed_is_used_again() {
         sizes.push(size());
         on.pass(1);
         let now = on.clock.now();
-        let retention = Retention { events: now, deliveries: now };
+        let retention = Retention { events: now, deliveries: now, runs: now };
         while on.store.trim(retention).await.unwrap() > 0 {}
     }
     assert!(sizes[2] < sizes[0] + sizes[0] / 5, "{sizes:?}");

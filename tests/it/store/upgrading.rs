@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use instep::clock::Clock;
-use instep::model::{AccountId, AccountStatus, DeliveryState, Field, Kept, Lane, Link};
+use instep::model::{
+    AccountId, AccountStatus, Choice, DeliveryState, Field, Kept, Lane, Link, Run,
+};
 use instep::store::sqlite::SqliteStore;
 use instep::store::{Lease, Store};
 use redis::cmd;
@@ -15,6 +17,9 @@ const LINK: &str = r#"{"v":1,"account":"507f1f77bcf86cd799439011","creating":{"e
 
 /// A delivery as the first program wrote it.
 const DELIVERY: &str = r#"{"v":1,"id":"018f0000-0000-7000-8000-000000000001","event":"e","source":"bob","employee":"7","kind":"employee.updated","lane":"live","received_at":"2026-11-20T08:00:00Z","state":"waiting","due":"2026-11-20T08:00:00Z","attempts":1,"looks":0,"absences":0,"kills":0,"replays":0,"reason":null,"code":null,"history":[]}"#;
+
+/// A run as the first program that kept any wrote it.
+const RUN: &str = r#"{"v":1,"id":"018f0000-0000-7000-8000-000000000002","revision":1,"source":"bob","asked_by":"ann","plan_only":true,"started_at":"2026-11-20T08:00:00Z","ended_at":null,"state":"comparing","rules":"1","certificate":{"missing":[],"fields":{"work.site":3}},"people":3,"accounts":2,"linked":2,"in_step":1,"changed":0,"failed":0,"filtered":{},"slices":[],"calls":{},"waited_ms":{},"remarks":[]}"#;
 
 fn link() -> Link {
     let link: Link = serde_json::from_str(LINK).unwrap();
@@ -47,12 +52,20 @@ async fn goes_on(store: &dyn Store, held: Lease) {
     assert_eq!(store.owner(&owner).await.unwrap(), None);
 }
 
-/// A file as the first program shaped it, with one person in it.
-fn old_file(path: &Path) {
+/// The steps that programs took before this one, one after the other.
+const STEPS: [&str; 2] = [
+    include_str!("../../../src/store/sqlite/schema.sql"),
+    include_str!("../../../src/store/sqlite/schema_2.sql"),
+];
+
+/// A file as the program shaped it that knew so many steps, with one person in it.
+fn old_file(path: &Path, steps: usize) {
     let db = rusqlite::Connection::open(path).unwrap();
-    db.execute_batch(include_str!("../../../src/store/sqlite/schema.sql")).unwrap();
-    db.execute_batch("PRAGMA user_version = 1; INSERT INTO meta VALUES ('epoch', 'the old one')")
-        .unwrap();
+    for step in &STEPS[..steps] {
+        db.execute_batch(step).unwrap();
+    }
+    db.pragma_update(None, "user_version", i64::try_from(steps).unwrap()).unwrap();
+    db.execute_batch("INSERT INTO meta VALUES ('epoch', 'the old one')").unwrap();
     db.execute(
         "INSERT INTO link (source, employee, account, record) VALUES ('bob', '7', ?1, ?2)",
         ("507f1f77bcf86cd799439011", LINK),
@@ -69,19 +82,55 @@ fn old_file(path: &Path) {
         .unwrap();
 }
 
+/// What is newer than an old store can be kept in it.
+async fn keeps_runs(store: &dyn Store) {
+    assert_eq!(store.runs(None, 10).await.unwrap(), []);
+    let run: Run = serde_json::from_str(RUN).unwrap();
+    assert!(store.save_run(&run).await.unwrap());
+    let item = super::suite::runs::item(1, "Zoë");
+    store.save_items(&run.id, std::slice::from_ref(&item)).await.unwrap();
+    assert_eq!(store.runs(None, 10).await.unwrap(), std::slice::from_ref(&run));
+    assert_eq!(store.items(&run.id, 0, 10).await.unwrap(), [item]);
+}
+
 #[tokio::test]
-async fn a_file_of_the_first_program_is_brought_up_to_date() {
+async fn a_file_of_an_older_program_is_brought_up_to_date() {
+    for steps in 1..=STEPS.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("instep.db");
+        old_file(&path, steps);
+        let clock = Fixture::clock();
+        let store = SqliteStore::open(&path, clock.clone()).unwrap();
+        assert_eq!(store.epoch().await.unwrap(), "the old one");
+        let held = lease(&store, 10).await.remove(0);
+        goes_on(&store, held).await;
+        keeps_runs(&store).await;
+        drop(store);
+        let again = SqliteStore::open(&path, clock).expect("it is up to date now");
+        assert_eq!(again.depth().await.unwrap().done, 1);
+        assert_eq!(again.runs(None, 10).await.unwrap().len(), 1);
+    }
+}
+
+/// What the program with two steps kept beside the links.
+#[tokio::test]
+async fn a_file_of_the_second_program_keeps_what_it_held() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("instep.db");
-    old_file(&path);
-    let clock = Fixture::clock();
-    let store = SqliteStore::open(&path, clock.clone()).unwrap();
-    assert_eq!(store.epoch().await.unwrap(), "the old one");
-    let held = lease(&store, 10).await.remove(0);
-    goes_on(&store, held).await;
-    drop(store);
-    let again = SqliteStore::open(&path, clock).expect("it is up to date now");
-    assert_eq!(again.depth().await.unwrap().done, 1);
+    old_file(&path, 2);
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            r#"UPDATE link SET awaits = 'employee 1', appointment = 7;
+            INSERT INTO choice VALUES ('bob', '7', '{"v":1,"choice":"create"}');
+            INSERT INTO note VALUES ('rules', 'one');"#,
+        )
+        .unwrap();
+    let store = SqliteStore::open(&path, Fixture::clock()).unwrap();
+    assert_eq!(store.awaiting(&bob(), "employee 1", 10).await.unwrap(), [person("7")]);
+    assert_eq!(store.appointments(jiff::Timestamp::MAX, 10).await.unwrap().len(), 1);
+    assert_eq!(store.choice(&person("7")).await.unwrap(), Some(Choice::Create));
+    assert_eq!(store.note("rules").await.unwrap().as_deref(), Some("one"));
 }
 
 /// Two processes of the new program begin on an old file at the same moment.
@@ -90,7 +139,7 @@ fn only_one_brings_a_file_up_to_date() {
     for _ in 0..10 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("instep.db");
-        old_file(&path);
+        old_file(&path, STEPS.len());
         std::thread::scope(|threads| {
             let open = || SqliteStore::open(&path, Clock::system()).map(drop);
             let both = [threads.spawn(open), threads.spawn(open)];
@@ -122,4 +171,5 @@ async fn a_link_in_redis_of_the_first_program_is_read() {
     );
     let held = on.lease_one().await;
     goes_on(&*on.store, held).await;
+    keeps_runs(&*on.store).await;
 }

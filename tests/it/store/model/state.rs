@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use instep::model::{
-    Arrival, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Link, Person,
+    Arrival, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Item, Link, Person,
+    Run, RunId,
 };
 use instep::store::{Lease, Retention, StoreError};
 use jiff::Timestamp;
@@ -30,6 +31,7 @@ pub struct Model {
     pub links: BTreeMap<EmployeeId, Link>,
     pub choices: BTreeMap<EmployeeId, Choice>,
     pub notes: BTreeMap<String, String>,
+    pub runs: BTreeMap<RunId, (Run, BTreeMap<u64, Item>)>,
     /// All deliveries ever made, to choose from.
     pub ever: Vec<DeliveryId>,
 }
@@ -80,6 +82,7 @@ impl Model {
     }
 
     pub fn trim(&mut self, retention: Retention) {
+        self.runs.retain(|_, (run, _)| run.ended_at.is_none() || run.started_at >= retention.runs);
         self.deliveries.retain(|_, delivery| {
             matches!(delivery.state, DeliveryState::Waiting | DeliveryState::Dead)
                 || delivery.received_at >= retention.deliveries

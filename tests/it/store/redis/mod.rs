@@ -5,6 +5,7 @@ mod checking;
 mod failing_over;
 mod linking;
 mod outages;
+mod runs;
 mod sharing;
 
 use std::future::{Ready, ready};
@@ -15,7 +16,7 @@ use instep::store::redis::RedisStore;
 use instep::store::{Store, StoreError};
 use redis::cmd;
 
-use super::suite::Fixture;
+use super::suite::{Fixture, Stored};
 use crate::harness::redis::{Cluster, Sentinel, Server, namespace, shared};
 
 suite!(on_redis, crate::store::redis::open);
@@ -41,8 +42,8 @@ pub fn open_on_sentinel() -> Ready<Fixture> {
 
 fn fixture(url: String, owner: impl Fn(&str) -> &'static Server) -> Fixture {
     let (namespace, clock) = (namespace(), Fixture::clock());
-    let records = format!("{{{namespace}}}:deliveries");
-    let owner = owner(&records);
+    let tag = format!("{{{namespace}}}");
+    let owner = owner(&tag);
     let store = Arc::new(connect(&url, &namespace, &clock));
     let same = clock.clone();
     Fixture {
@@ -52,11 +53,26 @@ fn fixture(url: String, owner: impl Fn(&str) -> &'static Server) -> Fixture {
             let (url, namespace, clock) = (url.clone(), namespace.clone(), same.clone());
             Box::pin(async move { Arc::new(connect(&url, &namespace, &clock)) as Arc<dyn Store> })
         }),
-        plant: Box::new(move |id, text| {
-            let records = records.clone();
-            Box::pin(async move {
-                owner.ask::<()>(cmd("HSET").arg(records).arg(id.as_str()).arg(text));
-            })
+        plant: Box::new(move |stored, text| {
+            match stored {
+                Stored::Delivery(id) => {
+                    let mut write = cmd("HSET");
+                    write.arg(format!("{tag}:deliveries")).arg(id.as_str()).arg(text);
+                    owner.ask::<()>(&write);
+                }
+                Stored::Run(id) => {
+                    let mut write = cmd("HSET");
+                    write.arg(format!("{tag}:runs")).arg(id.as_str()).arg(format!("\x001\0{text}"));
+                    owner.ask::<()>(&write);
+                }
+                Stored::Item(run, number) => {
+                    let items = format!("{tag}:items:{run}");
+                    let mut remove = cmd("ZREMRANGEBYSCORE");
+                    owner.ask::<()>(remove.arg(&items).arg(number).arg(number));
+                    owner.ask::<()>(cmd("ZADD").arg(&items).arg(number).arg(text));
+                }
+            }
+            Box::pin(ready(()))
         }),
         guard: Box::new(()),
     }

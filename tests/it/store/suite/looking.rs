@@ -5,7 +5,7 @@ use instep::model::{
 };
 use instep::store::{Filter, StoreError};
 
-use super::{Fixture, arrival, bob, employees, person};
+use super::{Fixture, NEWER, Stored, arrival, bob, employees, person};
 
 pub async fn what_is_unknown_is_none(on: Fixture) {
     let store = &on.store;
@@ -99,14 +99,14 @@ pub async fn pages_follow_each_other_newest_first(on: Fixture) {
 }
 
 async fn plant_a_newer_record(on: &Fixture, id: &DeliveryId) {
-    (on.plant)(id.clone(), r#"{"v":999,"shape":"of the future"}"#.into()).await;
+    (on.plant)(Stored::Delivery(id.clone()), NEWER.into()).await;
 }
 
 pub async fn a_newer_record_is_refused_with_a_reason(on: Fixture) {
     let newer = on.accept("7", Lane::Live).await;
     let damaged = on.accept("8", Lane::Live).await;
     plant_a_newer_record(&on, &newer).await;
-    (on.plant)(damaged.clone(), "{".into()).await;
+    (on.plant)(Stored::Delivery(damaged.clone()), "{".into()).await;
     let refused = on.store.delivery(&newer).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unreadable { what: "delivery", .. }), "{refused:?}");
     let told = refused.to_string();

@@ -2,6 +2,7 @@
 //! the usual things. A case takes an empty store and knows nothing of the backend.
 
 pub mod accepting;
+pub mod accepting_many;
 pub mod budgets;
 pub mod leasing;
 pub mod linking;
@@ -9,6 +10,7 @@ pub mod looking;
 pub mod noting;
 pub mod replaying;
 pub mod running_out;
+pub mod runs;
 pub mod settling;
 pub mod upkeep;
 
@@ -22,7 +24,7 @@ use bytes::Bytes;
 use instep::clock::Clock;
 use instep::model::{
     AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Fate,
-    Lane, Link, Person, SourceName,
+    Lane, Link, Person, RunId, SourceName,
 };
 use instep::store::{Accepted, Lease, LeaseRequest, Store};
 use jiff::Timestamp;
@@ -38,12 +40,25 @@ pub struct Fixture {
     pub clock: Clock,
     /// Opens the same data once more with the same clock, as another process would.
     pub open_again: Box<dyn Fn() -> Later<Arc<dyn Store>> + Send + Sync>,
-    /// Puts this text in the place of a delivery's stored record, behind the store's back.
-    pub plant: Box<dyn Fn(DeliveryId, String) -> Later<()> + Send + Sync>,
+    /// Puts this text in the place of a stored record, behind the store's back.
+    pub plant: Box<dyn Fn(Stored, String) -> Later<()> + Send + Sync>,
     /// What must live as long as the store: a folder, a server.
     #[expect(dead_code, reason = "it is held, not read")]
     pub guard: Box<dyn Any + Send + Sync>,
 }
+
+/// A record that stands in the store.
+pub enum Stored {
+    /// Of a delivery.
+    Delivery(DeliveryId),
+    /// Of a run.
+    Run(RunId),
+    /// Of the item with this number in a run.
+    Item(RunId, u64),
+}
+
+/// A record of a newer program.
+pub const NEWER: &str = r#"{"v":999,"shape":"of the future"}"#;
 
 /// How long leases last here.
 pub const LASTING: Duration = Duration::from_secs(60);

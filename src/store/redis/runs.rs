@@ -1,0 +1,135 @@
+//! Runs and their items. Beside each run stands which call wrote it, so that a call made twice knows
+//! its own text, and its revision, so that no script has to look into the stored form.
+
+use redis::cmd;
+use uuid::Uuid;
+
+use super::script::{SAVE_ITEMS, SAVE_RUN, TRIM_RUN};
+use super::{RedisStore, read};
+use crate::model::{Item, Run, RunId, SourceName};
+use crate::store::{Retention, StoreError, portion, record};
+
+/// How many runs one step looks at, or lets go of.
+const RUNS: usize = 50;
+/// How many items are read in one step; others can be served in between.
+const ITEMS: usize = 1000;
+
+impl RedisStore {
+    /// See [`Store::save_run`](crate::store::Store::save_run).
+    pub(super) async fn write_run(&self, run: &Run) -> Result<bool, StoreError> {
+        // There is none before the first.
+        let Some(before) = run.revision.checked_sub(1) else { return Ok(false) };
+        let names = &self.names;
+        let began = run.ended_at.map(|_| run.started_at.as_millisecond().to_string());
+        let call = SAVE_RUN
+            .on(&[&names.runs, &names.run_ids, &names.ended])
+            .arg(run.id.as_str())
+            .arg(Uuid::now_v7().to_string())
+            .arg(before)
+            .arg(run.revision)
+            .arg(record::write(run))
+            .arg(began.unwrap_or_default());
+        read("save_run", call.run(&self.connection).await)
+    }
+
+    /// See [`Store::run`](crate::store::Store::run).
+    pub(super) async fn read_run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let command = cmd("HGET").arg(&self.names.runs).arg(id.as_str()).to_owned();
+        let stored: Option<String> = self.ask("run", &command).await?;
+        stored.as_deref().map(read_stored).transpose()
+    }
+
+    /// See [`Store::runs`](crate::store::Store::runs).
+    pub(super) async fn list_runs(
+        &self,
+        source: Option<&SourceName>,
+        most: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        let (mut runs, mut place) = (Vec::new(), "+".to_owned());
+        while runs.len() < most {
+            let mut command = cmd("ZREVRANGEBYLEX");
+            command.arg(&self.names.run_ids).arg(&place).arg("-");
+            command.arg("LIMIT").arg(0).arg(RUNS);
+            let ids: Vec<String> = self.ask("runs", &command).await?;
+            let Some(last) = ids.last() else { break };
+            place = format!("({last}");
+            let command = cmd("HMGET").arg(&self.names.runs).arg(&ids).to_owned();
+            let stored: Vec<Option<String>> = self.ask("runs", &command).await?;
+            for (id, stored) in ids.iter().zip(stored) {
+                // Let go in between.
+                let Some(stored) = stored else { continue };
+                match read_stored(&stored) {
+                    Ok(run) if source.is_none_or(|source| run.source == *source) => runs.push(run),
+                    Ok(_) => {}
+                    Err(error) => tracing::error!(run = id, %error, "it is not listed"),
+                }
+            }
+        }
+        runs.truncate(most);
+        Ok(runs)
+    }
+
+    /// See [`Store::save_items`](crate::store::Store::save_items).
+    pub(super) async fn write_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
+        let keys = [self.names.runs.clone(), self.names.items(run)];
+        for some in portion::portions(items) {
+            let mut call = SAVE_ITEMS.on(&keys).arg(run.as_str());
+            for (number, text) in some {
+                call = call.arg(number).arg(text);
+            }
+            if !read::<bool>("save_items", call.run(&self.connection).await)? {
+                return Err(StoreError::NoRun(run.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Store::items`](crate::store::Store::items).
+    pub(super) async fn read_items(
+        &self,
+        run: &RunId,
+        after: u64,
+        most: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let (key, mut items, mut after) = (self.names.items(run), Vec::<Item>::new(), after);
+        while items.len() < most {
+            let some = ITEMS.min(most - items.len());
+            let mut command = cmd("ZRANGEBYSCORE");
+            command.arg(&key).arg(format!("({after}")).arg("+inf");
+            command.arg("LIMIT").arg(0).arg(some);
+            let texts: Vec<String> = self.ask("items", &command).await?;
+            for text in &texts {
+                items.push(record::read("item", text)?);
+            }
+            if texts.len() < some {
+                break;
+            }
+            after = items.last().map_or(after, |item| item.number);
+        }
+        Ok(items)
+    }
+
+    /// Lets go of runs that ended; says how many records went.
+    pub(super) async fn let_go_of_runs(&self, retention: Retention) -> Result<u64, StoreError> {
+        let names = &self.names;
+        let before = retention.runs.as_millisecond();
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(&names.ended).arg("-inf").arg(format!("({before}"));
+        let runs: Vec<String> = self.ask("trim", command.arg("LIMIT").arg(0).arg(RUNS)).await?;
+        let mut count = 0;
+        for run in runs.into_iter().map(RunId::new) {
+            let keys = [&names.runs, &names.run_ids, &names.ended, &names.items(&run)];
+            let call = TRIM_RUN.on(&keys).arg(run.as_str()).arg(before);
+            count += read::<u64>("trim", call.run(&self.connection).await)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Reads a run from `token NUL revision NUL JSON`.
+fn read_stored(stored: &str) -> Result<Run, StoreError> {
+    match stored.splitn(3, '\0').nth(2) {
+        Some(text) => record::read("run", text),
+        None => Err(StoreError::Unreadable { what: "run", why: "a part is missing".into() }),
+    }
+}

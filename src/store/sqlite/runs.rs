@@ -1,0 +1,138 @@
+//! Runs and their items. A run is written only by who knows its revision; there are no items without
+//! their run.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Stop, limit};
+use crate::model::{Item, Run, RunId, SourceName};
+use crate::store::{Retention, StoreError, record};
+
+/// A run, ready to be written.
+pub(super) struct Ready {
+    run: Run,
+    record: String,
+}
+
+impl Ready {
+    /// Does what needs no database.
+    pub(super) fn new(run: &Run) -> Self {
+        Self { record: record::write(run), run: run.clone() }
+    }
+
+    /// Writes it, if what is stored has the revision before; says whether it did.
+    pub(super) fn save(&self, db: &Connection) -> Result<bool, Stop> {
+        let Self { run, record } = self;
+        let sql = "SELECT revision FROM run WHERE id = ?1";
+        let mut find = db.prepare_cached(sql)?;
+        let stored: Option<i64> = find.query_row([run.id.as_str()], |row| row.get(0)).optional()?;
+        // One that is not there has the revision 0.
+        let revision = number(run.revision);
+        if stored.unwrap_or(0) != revision - 1 {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO run (id, source, revision, started, ended, record) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET \
+                   source = excluded.source, revision = excluded.revision, \
+                   started = excluded.started, ended = excluded.ended, record = excluded.record";
+        db.prepare_cached(sql)?.execute(params![
+            run.id.as_str(),
+            run.source.as_str(),
+            revision,
+            run.started_at.as_millisecond(),
+            run.ended_at.is_some(),
+            record,
+        ])?;
+        Ok(true)
+    }
+}
+
+/// A count as SQLite keeps it.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// One run.
+pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>, Stop> {
+    let sql = "SELECT record FROM run WHERE id = ?1";
+    let record: Option<String> =
+        db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+    Ok(record.map(|record| record::read("run", &record)).transpose()?)
+}
+
+/// Runs, newest first. Their ids are in the order of their creation.
+pub(super) fn runs(
+    db: &Connection,
+    source: Option<&SourceName>,
+    most: usize,
+) -> Result<Vec<Run>, Stop> {
+    let sql = "SELECT id, record FROM run WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC";
+    let mut find = db.prepare_cached(sql)?;
+    let mut found = find.query([source.map(SourceName::as_str)])?;
+    let mut runs = Vec::new();
+    while runs.len() < most
+        && let Some(row) = found.next()?
+    {
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        match record::read("run", text(1)?) {
+            Ok(run) => runs.push(run),
+            Err(error) => tracing::error!(run = text(0)?, %error, "it is not listed"),
+        }
+    }
+    Ok(runs)
+}
+
+/// Writes items of a run.
+pub(super) fn save_items(
+    db: &Connection,
+    run: &RunId,
+    items: &[(u64, String)],
+) -> Result<(), Stop> {
+    let there = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
+    if !db.prepare_cached(there)?.query_row([run.as_str()], |row| row.get::<_, bool>(0))? {
+        return Err(StoreError::NoRun(run.clone()).into());
+    }
+    let sql = "INSERT INTO item (run, number, record) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (run, number) DO UPDATE SET record = excluded.record";
+    let mut write = db.prepare_cached(sql)?;
+    for (place, record) in items {
+        write.execute((run.as_str(), number(*place), record))?;
+    }
+    Ok(())
+}
+
+/// Items of a run, by their numbers.
+pub(super) fn items(
+    db: &Connection,
+    run: &RunId,
+    after: u64,
+    most: usize,
+) -> Result<Vec<Item>, Stop> {
+    let sql = "SELECT record FROM item WHERE run = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+    let mut find = db.prepare_cached(sql)?;
+    let mut found = find.query((run.as_str(), number(after), limit(most)))?;
+    let mut items = Vec::new();
+    while let Some(row) = found.next()? {
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        items.push(record::read("item", text)?);
+    }
+    Ok(items)
+}
+
+/// Lets go of runs that ended, each after its items, `most` records at most; says how many.
+pub(super) fn trim(db: &Connection, retention: Retention, most: usize) -> Result<usize, Stop> {
+    let oldest = "SELECT id FROM run WHERE ended = 1 AND started < ?1 ORDER BY started LIMIT 1";
+    let items = "DELETE FROM item WHERE run = ?1 AND number IN \
+                 (SELECT number FROM item WHERE run = ?1 ORDER BY number LIMIT ?2)";
+    let mut find = db.prepare_cached(oldest)?;
+    let mut gone = 0;
+    while gone < most {
+        let before = retention.runs.as_millisecond();
+        let found: Option<String> = find.query_row([before], |row| row.get(0)).optional()?;
+        let Some(run) = found else { break };
+        gone += db.prepare_cached(items)?.execute((&run, limit(most - gone)))?;
+        if gone < most {
+            gone += db.prepare_cached("DELETE FROM run WHERE id = ?1")?.execute([&run])?;
+        }
+    }
+    Ok(gone)
+}
