@@ -11,8 +11,9 @@ use crate::config::{HiBobSettings, RuleSettings, Settings};
 use crate::model::{
     Account, Answer, Candidate, Desired, EmployeeId, Lane, Link, Person, Probe, Record, SourceName,
 };
-use crate::provisioning::matching::{self, Match};
+use crate::provisioning::matching::{self, Match, Search};
 use crate::provisioning::planning::{self, Plan, Policy};
+use crate::provisioning::resolving::Resolved;
 use crate::provisioning::rules::{Decision, Explained, Rules};
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
@@ -238,10 +239,11 @@ impl Previewer {
                 _ => (None, Verdict::NotShown),
             };
             if let Verdict::Planned { desired, plan, .. } = &mut verdict {
-                let known =
-                    link.as_ref().and_then(|link| planning::from_link(desired, link, &self.policy));
+                let known = link.as_ref().and_then(|link| {
+                    planning::from_link(desired, &Resolved::default(), link, &self.policy)
+                });
                 if afresh || known.is_none() {
-                    probes.push((previews.len(), matching::probe(desired, link.as_ref(), false)));
+                    probes.push((previews.len(), search(desired, link.as_ref()).probe()));
                 }
                 *plan = known.unwrap_or_default();
             }
@@ -261,12 +263,12 @@ impl Previewer {
 
     /// The plan from the account as it is.
     fn complete(&self, preview: &mut Preview, candidates: Vec<Candidate>) {
-        let found = matching::judge(&candidates);
-        preview.candidates = candidates;
         let Verdict::Planned { desired, plan, .. } = &mut preview.verdict else { return };
+        let found = search(desired, preview.link.as_ref()).judge(&candidates);
+        preview.candidates = candidates;
         let resembles = !desired.active && matching::only_resembles(&found);
         let found = match found {
-            Match::Protected(why) | Match::Disputed(why) => {
+            Match::Protected(why) | Match::Disputed(why) | Match::InTheWay { reason: why, .. } => {
                 preview.verdict = Verdict::LeftAlone(why);
                 return;
             }
@@ -275,7 +277,7 @@ impl Previewer {
         };
         let link = preview.link.as_ref();
         let with = found.as_ref().map(|(account, by)| (account, *by));
-        match planning::from_account(desired, link, with, &self.policy) {
+        match planning::from_account(desired, &Resolved::default(), link, with, &self.policy) {
             Ok(from_account) => *plan = from_account,
             Err(none) => preview.verdict = Verdict::LeftAlone(none.to_string()),
         }
@@ -288,6 +290,10 @@ impl Previewer {
         }
         preview.account = found.map(|(account, _)| account);
     }
+}
+
+fn search<'a>(desired: &'a Desired, link: Option<&'a Link>) -> Search<'a> {
+    Search { desired, link, rules: &matching::USUAL, choice: None }
 }
 
 /// Whether an account is known to be this person's.

@@ -50,6 +50,16 @@ pub struct Link {
     pub username_number: Option<u32>,
 }
 
+impl Link {
+    /// Forgets groups, custom fields and manager: an account that was deactivated, or another one,
+    /// does not have them.
+    pub fn forget_belongings(&mut self) {
+        self.groups.clear();
+        self.custom.clear();
+        self.manager = None;
+    }
+}
+
 /// A manager that a rule gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenManager {

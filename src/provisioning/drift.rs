@@ -26,6 +26,10 @@ fn differs(desired: &Desired, field: Field, wanted: Option<&String>, account: &A
         Strength::OnCreate => return false,
         Strength::IfEmpty => return wanted.is_some() && !account.fields.contains_key(&field),
     }
+    // A user name that may bear a number is chosen once.
+    if desired.number_username && field == Field::Username {
+        return false;
+    }
     // A sign-in name is never cleared.
     let kept = wanted.is_none() && matches!(field, Field::Email | Field::Username);
     !kept && account.fields.get(&field) != wanted

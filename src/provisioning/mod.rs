@@ -18,4 +18,5 @@ pub mod filters;
 pub mod language;
 pub mod matching;
 pub mod planning;
+pub mod resolving;
 pub mod rules;

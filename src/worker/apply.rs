@@ -14,8 +14,9 @@ use super::turn::lane;
 use crate::model::{
     AccountId, AccountStatus, Candidate, Change, Desired, Done, Field, FoundBy, Intent, Link,
 };
-use crate::provisioning::matching::{self, Match};
+use crate::provisioning::matching::{self, Match, Search};
 use crate::provisioning::planning::{self, Plan};
+use crate::provisioning::resolving::Resolved;
 use crate::store::StoreError;
 use crate::targets::TargetError;
 
@@ -48,7 +49,8 @@ impl Worker {
         for _ in 0..=MOST_FINDS {
             let found = candidates.take();
             let planned = if found.is_none() && last.is_none() && !self.may_be_protected(link) {
-                planning::from_link(desired, link, &self.target.policy).map(Planned::Steps)
+                planning::from_link(desired, &Resolved::default(), link, &self.target.policy)
+                    .map(Planned::Steps)
             } else {
                 None
             };
@@ -96,10 +98,11 @@ impl Worker {
         &self,
         case: &Case,
         desired: &Desired,
-        gone: bool,
+        _gone: bool,
         link: &Link,
     ) -> Result<Vec<Candidate>, TargetError> {
-        let probes = [matching::probe(desired, Some(link), gone)];
+        let probes =
+            [Search { desired, link: Some(link), rules: &matching::USUAL, choice: None }.probe()];
         let lease = &case.lease;
         let platform = self.platform();
         let found = self.target.target.find(&platform, &probes, lane(lease), lease.deadline);
@@ -122,10 +125,11 @@ impl Worker {
             Some(candidates) => candidates,
             None => self.find(case, desired, gone, link).await?,
         };
-        let found = matching::judge(&candidates);
+        let found = Search { desired, link: Some(link), rules: &matching::USUAL, choice: None }
+            .judge(&candidates);
         let found = match found {
             Match::Protected(why) => return Ok(Planned::LeftAlone(why)),
-            Match::Disputed(advice) => {
+            Match::Disputed(advice) | Match::InTheWay { reason: advice, .. } => {
                 return Err(Verdict::Dead { code: "disputed".to_owned(), advice });
             }
             // The account of a create that was begun is our own work, and nobody else's.
@@ -152,6 +156,7 @@ impl Worker {
             }
             let plan = planning::from_account(
                 desired,
+                &Resolved::default(),
                 Some(link),
                 Some((&account, by)),
                 &self.target.policy,
@@ -171,7 +176,7 @@ impl Worker {
             plan
         } else {
             *link = Link::default();
-            planning::from_account(desired, None, None, &self.target.policy)
+            planning::from_account(desired, &Resolved::default(), None, None, &self.target.policy)
         };
         plan.map(Planned::Steps).map_err(|none| Verdict::Dead {
             code: "noIdentity".to_owned(),

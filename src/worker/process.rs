@@ -92,10 +92,19 @@ impl Worker {
 
     /// What to look for, when the link does not say enough.
     pub(super) fn probe_if_unknown(&self, case: &Case) -> Option<Probe> {
-        let Judgement::Wanted { desired, gone, .. } = &case.judgement else { return None };
+        let Judgement::Wanted { desired, .. } = &case.judgement else { return None };
         let link = case.lease.link.as_ref();
-        let known = link.and_then(|link| planning::from_link(desired, link, &self.target.policy));
-        known.is_none().then(|| matching::probe(desired, link, *gone))
+        let known = link.and_then(|link| {
+            planning::from_link(
+                desired,
+                &crate::provisioning::resolving::Resolved::default(),
+                link,
+                &self.target.policy,
+            )
+        });
+        known.is_none().then(|| {
+            matching::Search { desired, link, rules: &matching::USUAL, choice: None }.probe()
+        })
     }
 
     /// Carries a person's plan out and settles. Never fails: every end is a settlement, or a lease
