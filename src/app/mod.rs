@@ -5,7 +5,7 @@ mod connect;
 mod preview;
 mod trial;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -35,7 +35,7 @@ use crate::store::Store;
 use crate::targets::TargetError;
 use crate::telemetry;
 pub use crate::worker::Settled;
-use crate::worker::{FarEnd, Room, Scope, Stop, TargetSide, Worker};
+use crate::worker::{Afresh, FarEnd, Live, Room, Scope, Stop, TargetSide, Worker};
 
 /// How many settled attempts a slow listener may lag behind before it misses some.
 const TOLD: usize = 4096;
@@ -98,18 +98,20 @@ impl Instep {
             far_end: FarEnd::new(Scope::Target),
             policy: policy(&settings.target),
             room: Room::new(settings.worker.concurrency),
+            afresh: Afresh::default(),
         });
         let mut workers = Vec::new();
         for (name, source) in &settings.sources {
             let name = SourceName::new(name.clone());
             let rules = compile(&source.rules).map_err(BuildError::Rules)?;
+            let reader = hibob(&name, source, rules.reads(), &store)?;
+            let live = Live::new(rules, &source.rules, reader);
             workers.push(Arc::new(Worker {
-                source: hibob(&name, source, rules.reads(), &store)?,
+                live: RwLock::new(Arc::new(live)),
                 far_end: FarEnd::new(Scope::Source(name.clone())),
                 people_per_search: source.people_per_search,
                 target: target.clone(),
                 store: store.clone(),
-                rules,
                 settings: settings.worker.clone(),
                 clock: clock.clone(),
                 wake: Arc::new(Notify::new()),
@@ -233,13 +235,14 @@ async fn reconcile_until_done(
     only_if_begun: bool,
     stop: &CancellationToken,
 ) {
-    let Worker { name, source, store, clock, .. } = worker;
+    let Worker { name, store, clock, .. } = worker;
     let attempt = async || {
         if only_if_begun && !reconcile::is_unfinished(name, &**store, clock, occasion).await? {
             return Ok(None);
         }
         reconcile::note(name, &**store, clock, occasion, Stage::Begun).await?;
-        let queued = reconcile::everyone(name, source, store, clock, occasion).await?;
+        let queued =
+            reconcile::everyone(name, &worker.live().source, store, clock, occasion).await?;
         reconcile::note(name, &**store, clock, occasion, Stage::Ended).await?;
         Ok::<_, ReconcileError>(Some(queued))
     };

@@ -4,7 +4,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Lane, SourceName};
+use super::{Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Lane, Person, SourceName};
+
+/// The kind of our own event that calls somebody's appointment.
+pub const APPOINTMENT: &str = "appointment";
+
+/// The kind of our own event that tells somebody that their manager has an account now.
+pub const MANAGER_ARRIVED: &str = "manager.arrived";
 
 /// One event as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +29,23 @@ pub struct Event {
     pub received_at: Timestamp,
     /// The body, byte for byte.
     pub raw: Bytes,
+}
+
+impl Event {
+    /// An event that Instep itself tells of somebody. The same words about the same person are the
+    /// same event.
+    pub fn of_our_own(kind: &str, person: &Person, words: &str, now: Timestamp) -> Self {
+        let raw = format!("{{\"{kind}\":\"{words}\",\"employeeId\":\"{}\"}}", person.employee);
+        Self {
+            id: EventId::of(&person.source, raw.as_bytes()),
+            source: person.source.clone(),
+            kind: kind.to_owned(),
+            company: None,
+            employee: Some(person.employee.clone()),
+            received_at: now,
+            raw: raw.into(),
+        }
+    }
 }
 
 /// What shall become of an event that is taken in.
@@ -46,6 +69,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// Live work from an event of our own.
+    pub fn live(event: Event) -> Self {
+        Self { event, fate: Fate::Deliver(Lane::Live), delivery: DeliveryId::fresh() }
+    }
+
     /// The delivery that carries the event, as it is at first. An event that names nobody could
     /// never be leased, so it is ignored whatever its fate.
     pub fn first_delivery(&self) -> Delivery {

@@ -16,7 +16,7 @@ pub use account::{
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
 pub use employee::{Answer, Record, Seen};
-pub use event::{Arrival, Event, Fate};
+pub use event::{APPOINTMENT, Arrival, Event, Fate, MANAGER_ARRIVED};
 pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
 };

@@ -74,7 +74,7 @@ impl Search<'_> {
             account,
             external_id: external_id.filter(|_| self.choice.is_none()),
             email: email.or_else(|| self.wanted(Field::Email)),
-            username: username.or_else(|| self.username()),
+            username: username.or_else(|| self.wanted(Field::Username)),
             name: name.filter(|_| by_name),
         }
     }
@@ -105,6 +105,13 @@ impl Search<'_> {
             }
         }
         self.in_the_way(candidates).unwrap_or(Match::Unmatched)
+    }
+
+    /// Whether the user name as it is is known to be nobody's.
+    pub fn username_is_free(&self, candidates: &[Candidate]) -> bool {
+        let wanted = self.wanted(Field::Username);
+        let taken = |it: &Candidate| same(&it.account, Field::Username, wanted.as_ref());
+        self.begun().is_none() && !candidates.iter().any(taken)
     }
 
     /// A field that the rules fill.
@@ -383,6 +390,8 @@ mod tests {
         for desired in [&inactive, &numbered] {
             let search = Search { desired, link: None, rules: &rules, choice: None };
             assert_eq!(search.judge(std::slice::from_ref(&named)), Match::Unmatched);
+            assert!(!search.username_is_free(std::slice::from_ref(&named)));
+            assert!(search.username_is_free(&[]));
         }
     }
 

@@ -10,7 +10,7 @@ use super::process::{Case, DELETED};
 use super::retry::Verdict;
 use super::swap::SWAPPING;
 use crate::clock::elapsed_ms;
-use crate::model::{Delivery, DeliveryState, Lane};
+use crate::model::{APPOINTMENT, Delivery, DeliveryState, Lane, MANAGER_ARRIVED};
 use crate::store::{Filter, Lease};
 
 /// A person whom HiBob does not show is looked for so often before a human is asked.
@@ -44,6 +44,8 @@ impl Worker {
         let look = self.settings.second_look.as_millis();
         case.lease.deliveries.iter().filter(move |delivery| {
             delivery.lane == Lane::Live
+                // Of what we tell ourselves HiBob has nothing to show.
+                && !matches!(delivery.kind.as_str(), APPOINTMENT | MANAGER_ARRIVED)
                 && delivery.looks == 0
                 && u128::from(elapsed_ms(delivery.received_at, case.started)) < look
         })

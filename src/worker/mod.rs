@@ -4,33 +4,36 @@
 //! call, lets the rules decide, and applies each person's plan; several persons are applied at the
 //! same time, one person never twice. Everything that changes the target goes through here.
 
-mod apply;
+mod bring;
+mod carry;
 mod end;
 mod hold;
+mod live;
 mod lost;
 mod process;
 mod retry;
 mod room;
 mod settle;
+pub mod surroundings;
 mod swap;
 mod turn;
+mod waiting;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
 
 pub use hold::{FarEnd, Scope};
+pub use live::Live;
 pub use retry::Delays;
 pub use room::Room;
 pub use turn::Stop;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::config::WorkerSettings;
 use crate::model::{DeliveryState, Person, SourceName};
 use crate::provisioning::planning::Policy;
-use crate::provisioning::rules::Rules;
-use crate::sources::hibob::client::HiBob;
 use crate::store::Store;
 use crate::targets::learning360::Learning360;
 
@@ -44,14 +47,36 @@ pub struct TargetSide {
     pub policy: Policy,
     /// How many persons may be applied at once, and who waits for that.
     pub room: Room,
+    /// When groups and custom fields may be read afresh.
+    pub afresh: Afresh,
 }
+
+impl TargetSide {
+    /// Whether it is worth reading groups and custom fields again because something is missing:
+    /// what is missing for one is missing for many, and one read serves them all.
+    fn may_look_afresh(&self) -> bool {
+        let mut next = self.afresh.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = next.is_none_or(|next| next.left().is_zero());
+        if may {
+            *next = Some(Deadline::after(AFRESH));
+        }
+        may
+    }
+}
+
+/// When groups and custom fields may be read afresh.
+#[derive(Debug, Default)]
+pub struct Afresh(Mutex<Option<Deadline>>);
+
+/// How long something that is missing is believed to be missing still.
+const AFRESH: Duration = Duration::from_secs(10);
 
 /// Serves one source.
 pub struct Worker {
     /// The source's name.
     pub name: SourceName,
-    /// The source.
-    pub source: HiBob,
+    /// The rules, and the source as far as they need it.
+    pub live: RwLock<Arc<Live>>,
     /// What this process knows of its health.
     pub far_end: FarEnd,
     /// How many persons one read can take.
@@ -60,8 +85,6 @@ pub struct Worker {
     pub target: Arc<TargetSide>,
     /// What must survive a restart.
     pub store: Arc<dyn Store>,
-    /// The rules.
-    pub rules: Rules,
     /// `[worker]`
     pub settings: WorkerSettings,
     /// The time.
@@ -97,6 +120,17 @@ impl Worker {
     /// The platform name under which the target holds this source's employee ids.
     pub fn platform(&self) -> String {
         format!("instep-{}", self.name)
+    }
+
+    /// The rules and the source as they are now. A person's turn uses one of them from its read to
+    /// its end, whatever is put in place meanwhile.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in place; for those who are read from now on.
+    pub fn replace(&self, live: Live) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
     fn delays(&self) -> Delays {

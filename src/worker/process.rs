@@ -1,27 +1,38 @@
 //! One person's turn: judge what was read, carry the plan out, and see to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::Live;
 use super::Worker;
+use super::bring::is_chosen_anew;
 use super::end::End;
 use super::hold::tell_if_failed;
 use super::retry::Verdict;
 use super::turn::lane;
-use crate::model::{Answer, Candidate, Delivery, Desired, Probe};
-use crate::provisioning::rules::Decision;
-use crate::provisioning::{matching, planning};
+use crate::model::{
+    APPOINTMENT, Answer, Appointment, Candidate, Delivery, Desired, Link, Miss, Probe,
+};
+use crate::provisioning::planning;
+use crate::provisioning::resolving::Resolved;
+use crate::provisioning::rules::{Decision, Ruling};
 use crate::store::Lease;
 
 /// The kind of event that, with two complete answers that lack the person, proves a deletion.
 pub(super) const DELETED: &str = "employee.deleted";
 
+/// How far the clocks of two processes may be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+
 /// One leased person with what was read and decided.
 pub(super) struct Case {
     pub(super) lease: Lease,
+    /// The rules by which it is judged, and nothing newer.
+    pub(super) live: Arc<Live>,
     pub(super) started: Timestamp,
     pub(super) probing: bool,
     /// Others in the same answer could be judged.
@@ -29,11 +40,55 @@ pub(super) struct Case {
     /// Names of the fields that the record had.
     pub(super) read: Vec<String>,
     pub(super) judgement: Judgement,
+    /// What the rules say beside the judgement; nothing where they were not asked.
+    pub(super) beside: Option<Beside>,
     /// The accounts that could be the person's, when they were looked up already.
     pub(super) candidates: Option<Vec<Candidate>>,
 }
 
+/// What the rules say of a person, whatever is decided.
+pub(super) struct Beside {
+    /// When they will say something else.
+    pub(super) appointment: Option<Appointment>,
+    /// Values that were not in a lookup table.
+    pub(super) misses: Vec<Miss>,
+}
+
 impl Case {
+    /// Nothing is known of the person yet.
+    pub(super) fn unread(lease: Lease, live: Arc<Live>, started: Timestamp) -> Self {
+        Self {
+            lease,
+            live,
+            started,
+            probing: false,
+            others_judged: false,
+            read: Vec::new(),
+            judgement: Judgement::Ignored,
+            beside: None,
+            candidates: None,
+        }
+    }
+
+    /// What is known of the person's account, with what the rules say of the person: the next
+    /// appointment, and none that has passed.
+    pub(super) fn link(&self) -> Link {
+        let mut link = self.lease.link.clone().unwrap_or_default();
+        let moment = moment(&self.lease, self.started);
+        if let Some(beside) = &self.beside {
+            link.appointment.clone_from(&beside.appointment);
+            link.misses.clone_from(&beside.misses);
+        }
+        // One that has come is over, however this turn ends: its delivery stands for it.
+        link.appointment.take_if(|appointment| appointment.at <= moment);
+        link
+    }
+
+    /// The link, if it is to be written. One that turned out to be wrong is written down as none.
+    pub(super) fn changed(&self, link: Link) -> Option<Link> {
+        (self.lease.link.clone().unwrap_or_default() != link).then_some(link)
+    }
+
     /// The record lacks a field without which nobody can be judged.
     pub(super) fn lacks_fields(&self) -> bool {
         matches!(&self.judgement, Judgement::Unknown { missing, .. } if !missing.is_empty())
@@ -42,6 +97,12 @@ impl Case {
 
 /// What the record says.
 pub(super) enum Judgement {
+    /// A human said to leave the person alone.
+    Ignored,
+    /// The account stays as it is until a date, for this reason.
+    AsItIs(String),
+    /// A value cannot be used, and a human must act.
+    Refused { code: &'static str, reason: String },
     /// The person is not synchronised, because of this filter.
     OutOfScope(String),
     /// A rule cannot be judged.
@@ -55,65 +116,80 @@ pub(super) enum Judgement {
 impl Worker {
     /// What the answer says of a leased person.
     pub(super) fn judge(
-        &self,
         lease: Lease,
+        live: &Arc<Live>,
         answer: &Answer,
         started: Timestamp,
         probing: bool,
     ) -> Case {
-        let mut read = Vec::new();
-        let judgement = match answer {
-            Answer::Present(record) => {
-                let seen = |field: &String| record.see(field) != crate::model::Seen::Missing;
-                read = self.rules.reads().into_iter().filter(seen).collect();
-                match self.rules.decide(record, started).decision {
-                    Decision::OutOfScope { deactivate: true, .. } if is_known(&lease) => {
-                        let desired =
-                            planning::departed(lease.link.as_ref(), &lease.person.employee);
-                        Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
-                    }
-                    Decision::OutOfScope { filter, .. } => Judgement::OutOfScope(filter),
-                    Decision::Unknown { rule, missing } => Judgement::Unknown { rule, missing },
-                    Decision::AsItIs { why } => Judgement::OutOfScope(why),
-                    Decision::Refused { reason, .. } => Judgement::OutOfScope(reason),
-                    Decision::Wanted { desired, remarks } => {
-                        Judgement::Wanted { desired, remarks, gone: false }
-                    }
-                }
-            }
-            Answer::Absent if is_deleted_for_certain(&lease.deliveries) => {
-                let desired = planning::departed(lease.link.as_ref(), &lease.person.employee);
-                Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
-            }
-            Answer::Absent => Judgement::Absent,
+        let departed = |lease: &Lease| {
+            let desired = planning::departed(lease.link.as_ref(), &lease.person.employee);
+            Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
         };
-        Case { lease, started, probing, others_judged: false, read, judgement, candidates: None }
+        let mut case = Case { probing, ..Case::unread(lease, Arc::clone(live), started) };
+        let record = match answer {
+            Answer::Present(record) => record,
+            Answer::Absent => {
+                case.judgement = if is_deleted_for_certain(&case.lease.deliveries) {
+                    departed(&case.lease)
+                } else {
+                    Judgement::Absent
+                };
+                return case;
+            }
+        };
+        let seen = |field: &String| record.see(field) != crate::model::Seen::Missing;
+        case.read = live.rules.reads().into_iter().filter(seen).collect();
+        let Ruling { decision, appointment, misses } =
+            live.rules.decide(record, moment(&case.lease, started));
+        case.beside = Some(Beside { appointment, misses });
+        case.judgement = match decision {
+            Decision::OutOfScope { deactivate: true, .. } if is_known(&case.lease) => {
+                departed(&case.lease)
+            }
+            Decision::OutOfScope { filter, .. } => Judgement::OutOfScope(filter),
+            Decision::Unknown { rule, missing } => Judgement::Unknown { rule, missing },
+            Decision::AsItIs { why } => Judgement::AsItIs(why),
+            Decision::Refused { code, reason } => Judgement::Refused { code, reason },
+            Decision::Wanted { desired, remarks } => {
+                Judgement::Wanted { desired, remarks, gone: false }
+            }
+        };
+        case
     }
 
     /// What to look for, when the link does not say enough.
     pub(super) fn probe_if_unknown(&self, case: &Case) -> Option<Probe> {
         let Judgement::Wanted { desired, .. } = &case.judgement else { return None };
+        let none = Link::default();
         let link = case.lease.link.as_ref();
-        let known = link.and_then(|link| {
-            planning::from_link(
-                desired,
-                &crate::provisioning::resolving::Resolved::default(),
-                link,
-                &self.target.policy,
-            )
-        });
-        known.is_none().then(|| {
-            matching::Search { desired, link, rules: &matching::USUAL, choice: None }.probe()
-        })
+        // What of groups and fields is wanted makes no difference to whether the account is known.
+        let resolved = Resolved::default();
+        let known = link
+            .and_then(|link| planning::from_link(desired, &resolved, link, &self.target.policy))
+            .filter(|_| !is_chosen_anew(case, link.unwrap_or(&none)));
+        known.is_none().then(|| case.search(desired, link).probe())
     }
 
     /// Carries a person's plan out and settles. Never fails: every end is a settlement, or a lease
     /// that runs out and is taken back.
     pub(super) async fn process(&self, mut case: Case, stop: CancellationToken) {
-        let mut link = case.lease.link.clone().unwrap_or_default();
+        let mut link = case.link();
         let mut done = Vec::new();
         let mut failed = false;
         let (decided, end) = match &case.judgement {
+            Judgement::Ignored => {
+                let why = "ignored by a human's choice".to_owned();
+                (why.clone(), End::Done(why))
+            }
+            Judgement::AsItIs(why) => {
+                let why = format!("left as it is: {why}");
+                (why.clone(), self.nothing(&case, &why))
+            }
+            Judgement::Refused { code, reason } => {
+                let end = End::Dead { code: (*code).to_owned(), reason: reason.clone() };
+                ("refused".to_owned(), end)
+            }
             Judgement::OutOfScope(filter) => {
                 let why = format!("out of scope ({filter})");
                 (why.clone(), self.nothing(&case, &why))
@@ -135,7 +211,14 @@ impl Worker {
                         let verdict = Verdict::GiveBack(Duration::ZERO);
                         return ("no place was free".to_owned(), Err(verdict));
                     };
-                    self.bring_about(&case, &desired, gone, candidates, &mut link, &mut done).await
+                    let (decided, brought) = self
+                        .bring_about(&case, &desired, gone, candidates, &mut link, &mut done)
+                        .await;
+                    if matches!(brought, Err(Verdict::GiveBack(_))) {
+                        return (decided, brought);
+                    }
+                    let told = self.tell_who_waits(&case, &desired, &mut link).await;
+                    (decided, told.and(brought))
                 };
                 let result = tokio::select! {
                     biased;
@@ -147,7 +230,11 @@ impl Worker {
                 }
                 match result {
                     None => ("interrupted".to_owned(), End::GiveBack(Duration::ZERO, None)),
-                    Some((decided, Ok(None))) => (decided.clone(), self.nothing(&case, &decided)),
+                    Some((decided, Ok(None))) => {
+                        let mut why = vec![decided.clone()];
+                        why.extend(done.iter().cloned());
+                        (decided, self.nothing(&case, &why.join("; ")))
+                    }
                     Some((decided, Ok(Some(outcome)))) => (decided, self.changed(&case, outcome)),
                     Some((decided, Err(verdict))) => {
                         failed = matches!(verdict, Verdict::Failed(_) | Verdict::Refused(_));
@@ -160,9 +247,7 @@ impl Worker {
             let end = self.target.far_end.was_not_asked(&*self.store, &self.clock).await;
             tell_if_failed(end);
         }
-        // A link that turned out to be wrong is written down as none, too.
-        let before = case.lease.link.clone().unwrap_or_default();
-        let link = (before != link).then_some(link);
+        let link = case.changed(link);
         self.conclude(case, &decided, done, end, link).await;
     }
 }
@@ -170,6 +255,16 @@ impl Worker {
 /// Whether an account is known to be this person's.
 fn is_known(lease: &Lease) -> bool {
     lease.link.as_ref().is_some_and(|link| link.account.is_some())
+}
+
+/// The moment at which a person is judged. Whoever called an appointment saw its moment come, even
+/// if this process's clock is a little behind.
+fn moment(lease: &Lease, started: Timestamp) -> Timestamp {
+    let called = lease.deliveries.iter().any(|delivery| delivery.kind == APPOINTMENT);
+    let appointment = lease.link.as_ref().and_then(|link| link.appointment.as_ref());
+    let at = appointment.filter(|_| called).map(|appointment| appointment.at);
+    let near = at.filter(|at| at.duration_since(started) <= CLOCKS_APART);
+    near.map_or(started, |at| at.max(started))
 }
 
 fn is_deleted_for_certain(deliveries: &[Delivery]) -> bool {

@@ -1,12 +1,13 @@
 //! Settling: the end of a person's turn is written into its deliveries, stored, and told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::end::End;
-use super::process::{Case, Judgement};
-use super::{Settled, Worker};
+use super::process::Case;
+use super::{Live, Settled, Worker};
 use crate::clock::elapsed_ms;
 use crate::model::{Attempt, Delivery, DeliveryState, Link};
 use crate::store::{Lease, StoreError};
@@ -20,23 +21,15 @@ const LOOK_GRID: u32 = 5;
 
 impl Worker {
     /// The read of this one person failed while others' succeed.
-    pub(super) async fn retry_unread(&self, lease: Lease, reason: &str) {
-        let started = self.clock.now();
+    pub(super) async fn retry_unread(&self, lease: Lease, live: &Arc<Live>, reason: &str) {
         let end = End::Retry {
             code: "sourceFailed".to_owned(),
             reason: reason.to_owned(),
             most: self.settings.attempts,
         };
-        let case = Case {
-            lease,
-            started,
-            probing: true,
-            others_judged: true,
-            read: Vec::new(),
-            judgement: Judgement::Absent,
-            candidates: None,
-        };
-        self.conclude(case, "not read", Vec::new(), end, None).await;
+        let case = Case::unread(lease, Arc::clone(live), self.clock.now());
+        let link = case.changed(case.link());
+        self.conclude(case, "not read", Vec::new(), end, link).await;
     }
 
     /// Whether some delivery has killed its worker too often.
@@ -58,7 +51,9 @@ impl Worker {
             ));
         }
         tracing::error!(person = %lease.person, "dead: its worker died too often");
-        self.write_down(lease, deliveries, None).await;
+        let case = Case::unread(lease, self.live(), now);
+        let link = case.changed(case.link());
+        self.write_down(case.lease, deliveries, link).await;
     }
 
     /// Gives leases back as they were, due again after this; no attempt is spent.
@@ -100,7 +95,7 @@ impl Worker {
                 at: case.started,
                 took_ms: elapsed_ms(case.started, now),
                 read: case.read.clone(),
-                rules: self.rules.version().to_owned(),
+                rules: case.live.rules.version().to_owned(),
                 decided: decided.to_owned(),
                 done: done.clone(),
                 outcome: ended.clone(),

@@ -112,10 +112,10 @@ impl Worker {
         let id = person.employee.clone();
         let (lane, deadline) = (lane(&case.lease), case.lease.deadline);
         let mut answers =
-            self.source.employees(std::slice::from_ref(&id), lane, deadline).await.ok()?;
+            case.live.source.employees(std::slice::from_ref(&id), lane, deadline).await.ok()?;
         let Some(Answer::Present(record)) = answers.remove(&id) else { return Some(false) };
         let Decision::Wanted { desired, .. } =
-            self.rules.decide(&record, self.clock.now()).decision
+            case.live.rules.decide(&record, self.clock.now()).decision
         else {
             return Some(false);
         };

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Worker;
 use super::hold::{Failure, LONGEST_REST, claim_probe, tell_if_failed};
 use super::process::Case;
 use super::retry::Verdict;
+use super::{Live, Worker};
 use crate::clock::Deadline;
-use crate::model::{Answer, Candidate, EmployeeId, Lane, Probe};
+use crate::model::{Answer, Candidate, Choice, EmployeeId, Lane, Probe};
 use crate::store::{Hold, Lease, LeaseRequest, StoreError};
 use crate::targets::TargetError;
 
@@ -170,17 +171,19 @@ impl Worker {
         for lease in worn {
             self.bury(lease).await;
         }
+        let live = self.live();
+        let leases = self.without_ignored(leases, &live, started).await;
         let Some(deadline) = leases.iter().map(|lease| lease.deadline).min_by_key(|d| d.left())
         else {
             return Vec::new();
         };
-        let live = leases.iter().any(|lease| lane(lease) == Lane::Live);
-        let lane = if live { Lane::Live } else { Lane::Bulk };
+        let any_live = leases.iter().any(|lease| lane(lease) == Lane::Live);
+        let lane = if any_live { Lane::Live } else { Lane::Bulk };
         let ids: Vec<EmployeeId> =
             leases.iter().map(|lease| lease.person.employee.clone()).collect();
         let read = tokio::select! {
             () = stop.working.cancelled() => None,
-            read = self.source.employees(&ids, lane, deadline) => Some(read),
+            read = live.source.employees(&ids, lane, deadline) => Some(read),
         };
         let mut answers = match read {
             Some(Ok(answers)) => answers,
@@ -189,7 +192,7 @@ impl Worker {
                 return Vec::new();
             }
             Some(Err(error)) => {
-                self.unread(leases, error.into(), probing).await;
+                self.unread(leases, &live, error.into(), probing).await;
                 return Vec::new();
             }
         };
@@ -197,7 +200,7 @@ impl Worker {
             .into_iter()
             .map(|lease| {
                 let answer = answers.remove(&lease.person.employee).unwrap_or(Answer::Absent);
-                self.judge(lease, &answer, started, probing)
+                Self::judge(lease, &live, &answer, started, probing)
             })
             .collect();
         self.count_judged(&mut cases, probing).await;
@@ -212,6 +215,22 @@ impl Worker {
             })
         };
         cases.into_iter().map(start).collect()
+    }
+
+    /// Whom a human said to leave alone is not even read.
+    async fn without_ignored(
+        &self,
+        leases: Vec<Lease>,
+        live: &Arc<Live>,
+        started: Timestamp,
+    ) -> Vec<Lease> {
+        let is_ignored = |lease: &Lease| lease.choice == Some(Choice::Ignore);
+        let (ignored, leases): (Vec<_>, Vec<_>) = leases.into_iter().partition(is_ignored);
+        for lease in ignored {
+            let case = Case::unread(lease, Arc::clone(live), started);
+            self.process(case, CancellationToken::new()).await;
+        }
+        leases
     }
 
     /// An answer by which somebody could be judged shows that the source is well.
@@ -255,7 +274,7 @@ impl Worker {
     }
 
     /// The read failed: for everybody, unless somebody else's reads succeed.
-    async fn unread(&self, leases: Vec<Lease>, verdict: Verdict, probing: bool) {
+    async fn unread(&self, leases: Vec<Lease>, live: &Arc<Live>, verdict: Verdict, probing: bool) {
         let (reason, refused) = match verdict {
             Verdict::GiveBack(after) => return self.give_back(leases, after, None).await,
             Verdict::Refused(reason) => (reason, true),
@@ -269,7 +288,7 @@ impl Worker {
         let alone = leases.len() == 1;
         for lease in leases {
             if alone && self.far_end.is_own_fault(&lease.person) {
-                self.retry_unread(lease, &reason).await;
+                self.retry_unread(lease, live, &reason).await;
             } else {
                 common.push(lease);
             }

@@ -45,7 +45,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("reconcile", &["clock", "model", "provisioning", "sources", "store"]),
-    ("schedule", &["clock", "config", "store"]),
+    ("schedule", &["clock", "config", "model", "store"]),
     // People's way in: it asks the store and starts what `app` has built. Whoever wants the LMS
     // changed from here queues a delivery.
     ("cli", &["app", "clock", "config", "model", "report", "sandbox", "store", "telemetry"]),
