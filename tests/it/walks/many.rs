@@ -34,7 +34,8 @@ async fn a_storm_about_few_people_costs_few_calls(kept: Kept) {
     assert!(searches <= 12, "{searches} searches for 1,000 events");
     let after = town.lms_calls().await;
     assert_eq!(after.writes() - lms.writes(), 20, "one for each person");
-    assert_eq!(after.reads() - lms.reads(), 0);
+    // Whether an account is an administrator's is asked once, and remembered for a while.
+    assert!(after.reads() - lms.reads() <= 20, "{after:?}");
 }
 
 async fn a_live_change_gets_past_a_sync(kept: Kept) {
