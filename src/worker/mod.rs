@@ -69,7 +69,7 @@ impl TargetSide {
 pub struct Afresh(Mutex<Option<Deadline>>);
 
 /// How long something that is missing is believed to be missing still.
-const AFRESH: Duration = Duration::from_secs(10);
+const AFRESH: Duration = Duration::from_secs(5);
 
 /// Serves one source.
 pub struct Worker {

@@ -4,14 +4,20 @@
 //! end, and where it matters at how many calls that took.
 
 mod changes;
+mod choices;
+mod custom_fields;
+mod dates;
+mod groups;
 mod hires;
 mod hr_trouble;
 mod leavers;
 mod lms_trouble;
+mod managers;
 mod many;
 mod matching;
 mod receiving;
 mod together;
+mod usernames;
 
 use instep::sandbox::Options;
 
@@ -51,4 +57,14 @@ fn small(people: usize) -> Options {
 /// So many people, and an LMS in step with HR that bears Instep's ids, but not Instep's memory.
 fn stepping(people: usize) -> Options {
     Options { in_step: true, platform: Some("instep-bob".to_owned()), ..small(people) }
+}
+
+/// Adds to the rules: keys of `[rules]` itself, and whole tables.
+fn ruled(keys: &str, tables: &str) -> impl FnOnce(&mut String) + use<> {
+    let (keys, tables) = (format!("[rules]\n{keys}"), tables.to_owned());
+    move |toml| {
+        *toml = toml.replace("[rules]\n", &keys);
+        toml.push('\n');
+        toml.push_str(&tables);
+    }
 }
