@@ -74,7 +74,11 @@ impl<'r> Person<'r> {
             .and_then(|template| template.render_captured(self.context.clone()))
             .map(|captured| captured.state().lookup(RESULT).unwrap_or_default());
         match result {
-            Ok(value) if value.is_undefined() => Err(NoResult::Missing(self.missing(rule))),
+            Ok(value) if value.is_undefined() => match self.missing(rule) {
+                // What lies below a field that is known to be empty is empty too.
+                missing if missing.is_empty() && self.is_empty(rule) => Ok(Value::from(())),
+                missing => Err(NoResult::Missing(missing)),
+            },
             Ok(value) => Ok(value),
             Err(error) => Err(self.no_result(rule, &error)),
         }
@@ -94,6 +98,11 @@ impl<'r> Person<'r> {
     pub(super) fn missing(&self, rule: &Rule) -> Vec<String> {
         let is_missing = |field: &&String| self.record.see(field) == Seen::Missing;
         rule.uses.iter().filter(is_missing).cloned().collect()
+    }
+
+    /// Whether a rule reads a field that the record shows to be empty.
+    fn is_empty(&self, rule: &Rule) -> bool {
+        rule.uses.iter().any(|field| self.record.see(field) == Seen::Empty)
     }
 
     fn no_result(&self, rule: &Rule, error: &Error) -> NoResult {
