@@ -130,13 +130,17 @@ impl Worker {
         link: &mut Link,
     ) -> Result<Resolved, Verdict> {
         let person = &case.lease.person;
-        let wanted = desired.manager.as_ref().filter(|_| desired.active).and_then(Option::as_ref);
-        let wanted = wanted.filter(|key| !names_self(key, person));
-        let key = wanted.map(ToString::to_string);
+        let key = match &desired.manager {
+            Some(Some(key)) if desired.active && !names_self(key, person) => Some(key.to_string()),
+            _ => None,
+        };
         let given = link.manager.as_ref().map(|given| given.key.as_str());
-        if key.is_none() {
+        if key.is_none() && desired.manager.is_some() {
             link.awaits = None;
-        } else if link.awaits != key && (given != key.as_deref() || link.awaits.is_some()) {
+        } else if key.is_some()
+            && link.awaits != key
+            && (given != key.as_deref() || link.awaits.is_some())
+        {
             link.awaits.clone_from(&key);
             self.save(case, link).await?;
         }
@@ -299,7 +303,7 @@ impl Worker {
         done: &mut Vec<String>,
     ) -> Result<(), Verdict> {
         let ours = link.creating.is_some();
-        if case.choice(link).is_some() {
+        if let Some(Choice::Account(_)) = case.choice(link) {
             self.free_for_choice(case, account, done).await?;
             done.push(format!("took over account {account}, chosen by a human"));
         } else if let Some(told) = matching::take_over(account, by).filter(|_| !ours) {

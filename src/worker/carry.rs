@@ -4,26 +4,17 @@
 //! over after a crash therefore looks for the account instead of making a second one. A group, a
 //! manager that the target refuses is told, and the rest goes on.
 
-use std::time::Duration;
-
 use super::Worker;
 use super::hold::tell_if_failed;
 use super::process::Case;
 use super::retry::Verdict;
 use super::swap::MAIL_TAKEN;
 use super::turn::lane;
-use crate::model::catalogue::Found;
-use crate::model::{AccountId, AccountStatus, Change, Done, Field, GroupId, Intent, Link, Needs};
+use crate::model::{AccountId, AccountStatus, Change, Done, Field, GroupId, Intent, Link};
 use crate::provisioning::planning::{self, Plan};
 use crate::provisioning::resolving::Resolved;
-use crate::store::{Grant, Rate, StoreError};
+use crate::store::StoreError;
 use crate::targets::TargetError;
-
-/// One process makes a group; another one tries when it has not been made for so long.
-const MAKING: Duration = Duration::from_secs(60);
-
-/// How long the others leave it to that one.
-const OTHERS_REST: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub(super) async fn carry_out(
@@ -42,9 +33,19 @@ impl Worker {
             if !self.prepare(case, plan, step, link, done).await? {
                 continue;
             }
+            let making = match step {
+                Change::MakeGroup { path } => match self.begin_making(case, path).await? {
+                    None => continue,
+                    making => making,
+                },
+                _ => None,
+            };
             let (target, account) = (&self.target.target, link.account.clone());
             let result =
                 target.apply(&platform, account.as_ref(), step, lane(lease), lease.deadline).await;
+            if let Some(making) = making {
+                self.end_making(making).await;
+            }
             let result = match result {
                 Ok(result) => result,
                 Err(error) => {
@@ -97,7 +98,6 @@ impl Worker {
                 self.save(case, link).await?;
             }
             Change::Deactivate => return self.write_down_belongings(case, link, done).await,
-            Change::MakeGroup { path } => return self.may_make(case, path).await,
             // Until it is known whether it is done, nobody shall believe what the link says.
             Change::Update(fields) => link.applied.retain(|field, _| !fields.contains_key(field)),
             Change::SetCustom(values) => link.custom.retain(|field, _| !values.contains_key(field)),
@@ -131,27 +131,6 @@ impl Worker {
         }
         self.save(case, link).await?;
         Ok(true)
-    }
-
-    /// Whether to make a group: not when it is there by now. One process does it, the others give
-    /// their work back for a moment.
-    async fn may_make(&self, case: &Case, path: &[String]) -> Result<bool, Verdict> {
-        // A slash may be part of a name.
-        let name = format!("group:{}", path.join("\u{1f}"));
-        let per = MAKING.max(self.settings.lease);
-        let rate = Rate { calls: 1, per, burst: 1 };
-        let granted = self.store.grant(&name, rate, 1).await.map_err(TargetError::Store)?;
-        if let Grant::Calls(_) = granted {
-            // The target looks once more before it makes it.
-            return Ok(true);
-        }
-        let needs = Needs { groups: true, ..Needs::default() };
-        let (target, lease) = (&self.target.target, &case.lease);
-        let catalogue = target.catalogue(&needs, true, lane(lease), lease.deadline).await?;
-        match catalogue.group(path) {
-            Found::Group(_) => Ok(false),
-            Found::Missing(_) | Found::Ambiguous(_) => Err(Verdict::GiveBack(OTHERS_REST)),
-        }
     }
 
     /// Writes into the link what a step has changed.

@@ -12,6 +12,8 @@ pub struct Live {
     pub rules: Rules,
     /// By what accounts are matched, in this order.
     pub matching: Vec<MatchRule>,
+    /// Whether they name managers: then somebody may wait for one.
+    pub managers: bool,
     /// The source; it shows the fields that the rules read.
     pub source: HiBob,
 }
@@ -24,6 +26,6 @@ impl Live {
         } else {
             settings.matching.clone()
         };
-        Self { rules, matching, source }
+        Self { rules, matching, managers: settings.manager.is_some(), source }
     }
 }

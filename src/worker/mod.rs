@@ -10,6 +10,7 @@ mod end;
 mod hold;
 mod live;
 mod lost;
+mod making;
 mod process;
 mod retry;
 mod room;

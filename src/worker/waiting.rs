@@ -29,7 +29,7 @@ impl Worker {
         desired: &Desired,
         link: &mut Link,
     ) -> Result<(), Verdict> {
-        if !desired.active || desired.manager.is_none() || !is_usable(link) {
+        if !desired.active || !case.live.managers || !is_usable(link) {
             return Ok(());
         }
         let changed =

@@ -16,6 +16,7 @@ on_both! {
     nobody_manages_themselves
     a_circle_is_refused_until_it_is_opened
     a_circle_of_two_newcomers_never_stands
+    a_kill_while_the_manager_arrives_loses_nobody
 }
 
 const BY_ID: &str = "manager = \"work.reportsTo.id\"\n";
@@ -219,4 +220,24 @@ async fn a_circle_of_two_newcomers_never_stands(kept: Kept) {
     };
     assert!(!(manages(&one, &second) && manages(&two, &first)), "{}", town.report().await);
     no_dead_letter(&town).await;
+}
+
+async fn a_kill_while_the_manager_arrives_loses_nobody(kept: Kept) {
+    let town = Town::new(empty(), kept, ruled(BY_ID, "")).await;
+    let serving = town.open().await;
+    let boss = town.hire(not_yet());
+    let id = town.hire(below(&boss));
+    town.in_step().await;
+    // The account is made and written down, and the turn never ends.
+    let slow = json!({"endpoint": "PUT /api/v2/users/{userId}/activate", "latency_ms": 900,
+        "when": "after"});
+    town.lms("/_sandbox/faults", slow).await;
+    town.change(&boss, employed());
+    let mail = town.person(&boss)["email"].clone();
+    let made = async || town.sandbox.accounts().iter().any(|account| account["mail"] == mail);
+    town.until("the manager's account is made", made).await;
+    serving.kill();
+    town.lms("/_sandbox/faults", json!({"clear": true})).await;
+    let _serving = town.open().await;
+    managed(&town, &id, &[&boss]).await;
 }
