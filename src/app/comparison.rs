@@ -104,7 +104,7 @@ impl Lms<'_> {
         let mut differences = drift(desired, found.map(|(account, _)| *account));
         if let (true, true, Some((_, shown))) = (desired.active, differences.is_empty(), found) {
             self.groups(desired, shown, &mut differences);
-            self.custom(desired, shown, &mut differences);
+            custom(desired, shown, &mut differences);
             self.manager(desired, shown, &mut differences);
         }
         differences
@@ -116,18 +116,12 @@ impl Lms<'_> {
         let had: BTreeSet<&str> = rows.filter_map(|row| row["path"].as_str()).collect();
         let missing = wanted.iter().filter(|path| !had.contains(path.as_str()));
         differences.extend(missing.map(|path| format!("is not in {path}")));
+        if !desired.groups_certain {
+            return;
+        }
         let given = had.into_iter().filter(|path| self.groups.contains(*path));
         let extra = given.filter(|path| !wanted.contains(*path));
         differences.extend(extra.map(|path| format!("is still in {path}")));
-    }
-
-    fn custom(&self, desired: &Desired, shown: &Value, differences: &mut Vec<String>) {
-        let wishes = desired.custom.iter().filter(|(_, wish)| wish.strength == Strength::Always);
-        for (name, wish) in wishes {
-            if shown["customValues"][name].as_str() != wish.value.as_deref() {
-                differences.push(format!("{name} differs"));
-            }
-        }
     }
 
     /// Only a manager with a usable account can be one.
@@ -139,6 +133,15 @@ impl Lms<'_> {
             && !managers.any(|id| id.as_str() == Some(manager.id.as_str()))
         {
             differences.push("the manager differs".to_owned());
+        }
+    }
+}
+
+fn custom(desired: &Desired, shown: &Value, differences: &mut Vec<String>) {
+    let wishes = desired.custom.iter().filter(|(_, wish)| wish.strength == Strength::Always);
+    for (name, wish) in wishes {
+        if shown["customValues"][name].as_str() != wish.value.as_deref() {
+            differences.push(format!("{name} differs"));
         }
     }
 }

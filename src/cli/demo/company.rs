@@ -1,15 +1,22 @@
-//! The company that the demo plays: the worked example's rules, and an LMS that begins in step with
-//! them.
+//! The company that the demo plays: the worked example's rules, and an LMS and a store that begin in
+//! step with them.
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
 use crate::config::{self, Settings};
-use crate::model::{Desired, Field, ManagerKey};
+use crate::model::{
+    AccountId, AccountStatus, Arrival, CustomFieldId, DeliveryId, DeliveryState, Desired,
+    EmployeeId, Event, EventId, Fate, Field, GivenManager, GroupId, Lane, Link, ManagerKey,
+    SourceName,
+};
 use crate::sandbox::{FieldSetup, Sandbox};
+use crate::store::{LeaseRequest, Store};
 
 /// The worked example: the files of `deploy/example`.
 const EXAMPLE: [(&str, &str); 4] = [
@@ -52,23 +59,33 @@ pub fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow
     Ok(settings)
 }
 
-/// Gives everybody the account that the rules want; those who have left a deactivated one.
+/// Gives everybody the account that the rules want; those who have left a deactivated one. Gives the
+/// links as Instep would have them after a first full sync.
 ///
 /// # Errors
 /// When the sandbox does not take one of them.
-pub fn open_accounts(sandbox: &Sandbox, wanted: &[Desired]) -> anyhow::Result<()> {
-    let platform = "instep-bob";
+pub fn open_accounts(
+    sandbox: &Sandbox,
+    wanted: &[Desired],
+) -> anyhow::Result<HashMap<String, Link>> {
     let everyone = sandbox.credentials().default_group.clone();
-    let mut groups: HashMap<String, String> = HashMap::new();
-    let mut accounts: HashMap<&str, String> = HashMap::new();
     let refused = |why: String| anyhow!("the sandbox's LMS: {why}");
+    let mut groups: HashMap<String, String> = HashMap::new();
+    let mut links: HashMap<String, Link> = HashMap::new();
     for desired in wanted {
+        let mut link = Link {
+            status: Some(AccountStatus::Deleted),
+            applied: desired.fields.clone(),
+            external_id: Some(desired.external_id.clone()),
+            ..Link::default()
+        };
         let mut set = fields(desired);
-        let status = if desired.active { "active" } else { "deleted" };
-        set.insert("status".to_owned(), status.into());
-        let id = json!([{ "platform": platform, "value": desired.external_id }]);
+        set.insert("status".to_owned(), "deleted".into());
+        let id = json!([{ "platform": "instep-bob", "value": desired.external_id }]);
         set.insert("externalIds".to_owned(), id);
         if desired.active {
+            link.status = Some(AccountStatus::Active);
+            set.insert("status".to_owned(), "active".into());
             let mut rows = vec![json!({ "groupId": everyone, "role": "learner" })];
             for membership in &desired.groups {
                 let path = membership.path.join("/");
@@ -77,6 +94,7 @@ pub fn open_accounts(sandbox: &Sandbox, wanted: &[Desired]) -> anyhow::Result<()
                     None => sandbox.make_group(&path).map_err(refused)?,
                 };
                 rows.push(json!({ "groupId": id, "role": membership.role }));
+                link.groups.insert((GroupId::new(id.clone()), membership.role.clone()));
                 groups.insert(path, id);
             }
             set.insert("groups".to_owned(), rows.into());
@@ -85,19 +103,69 @@ pub fn open_accounts(sandbox: &Sandbox, wanted: &[Desired]) -> anyhow::Result<()
             set.insert("customFields".to_owned(), values.collect::<Map<_, _>>().into());
         }
         let account = sandbox.edit_account(json!({ "set": set })).map_err(refused)?;
-        if let (true, Some(id)) = (desired.active, account["_id"].as_str()) {
-            accounts.insert(&desired.external_id, id.to_owned());
-        }
+        link.account = account["_id"].as_str().map(AccountId::new);
+        let values = account["customFields"].as_object().into_iter().flatten();
+        link.custom = values
+            .map(|(id, value)| (CustomFieldId::new(id), value.as_str().map(str::to_owned)))
+            .collect();
+        links.insert(desired.external_id.clone(), link);
     }
-    for desired in wanted {
-        let Some(Some(ManagerKey::Employee(manager))) = &desired.manager else { continue };
-        let pair = (accounts.get(desired.external_id.as_str()), accounts.get(manager.as_str()));
-        if let (Some(account), Some(manager)) = pair {
+    for desired in wanted.iter().filter(|desired| desired.active) {
+        let Some(Some(key @ ManagerKey::Employee(id))) = &desired.manager else { continue };
+        let usable = |link: &&Link| link.status == Some(AccountStatus::Active);
+        let manager = links.get(id.as_str()).filter(usable).and_then(|link| link.account.clone());
+        let Some(link) = links.get_mut(&desired.external_id) else { continue };
+        if let (Some(manager), Some(account)) = (manager, &link.account) {
             let edit = json!({ "_id": account, "set": { "managers": [manager] } });
             sandbox.edit_account(edit).map_err(refused)?;
+            link.manager = Some(GivenManager { key: key.to_string(), account: manager });
+        } else {
+            link.awaits = Some(key.to_string());
         }
     }
-    Ok(())
+    Ok(links)
+}
+
+/// Writes the links down, as if Instep had met everybody before.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn remember(
+    store: &dyn Store,
+    clock: &Clock,
+    links: &HashMap<String, Link>,
+) -> anyhow::Result<()> {
+    let source = SourceName::new("bob");
+    let arrivals = links.keys().map(|id| {
+        let raw = format!("{{\"demo\":\"{id}\"}}");
+        let event = Event {
+            id: EventId::of(&source, raw.as_bytes()),
+            source: source.clone(),
+            kind: "first.meeting".to_owned(),
+            company: None,
+            employee: Some(EmployeeId::new(id)),
+            received_at: clock.now(),
+            raw: raw.into(),
+        };
+        Arrival { event, fate: Fate::Deliver(Lane::Bulk), delivery: DeliveryId::fresh() }
+    });
+    store.accept_all(arrivals.collect()).await?;
+    loop {
+        let lasting = Duration::from_secs(60);
+        let leases = store.lease(LeaseRequest { source: &source, persons: 100, lasting }).await?;
+        if leases.is_empty() {
+            return Ok(());
+        }
+        for mut lease in leases {
+            let link = links.get(lease.person.employee.as_str()).cloned();
+            let mut deliveries = std::mem::take(&mut lease.deliveries);
+            for delivery in &mut deliveries {
+                delivery.state = DeliveryState::Done;
+                delivery.reason = Some("met before the demo began".to_owned());
+            }
+            store.settle(lease, deliveries, link).await?;
+        }
+    }
 }
 
 /// The fields under the LMS's names.

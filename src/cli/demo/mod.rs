@@ -70,10 +70,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let settings = company::settings(&sandbox, folder.path(), args.store.as_deref())?;
     let rules = settings.sources.values().next().map(|source| app::compile(&source.rules));
     let rules = rules.context("the demo's source")?.map_err(|_| anyhow!("the demo's own rules"))?;
-    company::open_accounts(&sandbox, &wanted(&sandbox.people(), &rules, clock.now()))?;
+    let links = company::open_accounts(&sandbox, &wanted(&sandbox.people(), &rules, clock.now()))?;
     let store = app::open_store(&settings.store, Purpose::Serving, &clock)
         .await
         .context("the store: see --store")?;
+    company::remember(&*store, &clock, &links).await?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
