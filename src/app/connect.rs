@@ -7,9 +7,11 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::BuildError;
+use super::{BuildError, names};
 use crate::clock::{Clock, Deadline};
-use crate::config::{HiBobSettings, Learning360Settings, RuleSettings, Settings, StoreSettings};
+use crate::config::{
+    HiBobSettings, Learning360Settings, Problem, RuleSettings, Settings, StoreSettings,
+};
 use crate::model::{Needs, SourceName};
 use crate::provisioning::rules::{RuleProblem, Rules};
 use crate::sources::SourceError;
@@ -60,6 +62,22 @@ pub async fn open_store(
 /// Everything that is wrong with them.
 pub fn compile(rules: &RuleSettings) -> Result<Rules, Vec<RuleProblem>> {
     Rules::compile(rules)
+}
+
+/// Compiles the rules of all sources; each mistake is told at its place, once for those that share
+/// their rules.
+pub fn rule_problems(settings: &Settings) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for source in settings.sources.values() {
+        let found = compile(&source.rules).err().unwrap_or_default();
+        for RuleProblem { key, range, message } in found {
+            let problem = source.rules.problem(&key, range, message, &settings.path);
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
 }
 
 /// A HiBob client with its budget.
@@ -129,8 +147,17 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What a try of everything outside showed.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Each part that was tried.
+    pub findings: Vec<Finding>,
+    /// What the rules name and a far end does not have, at its place in the rules.
+    pub misnamed: Vec<Problem>,
+}
+
 /// Tries the store, each source and the target, and says what does not work and what is risky.
-pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding> {
+pub async fn try_connections(settings: &Settings, clock: &Clock) -> Tried {
     let mut findings = Vec::new();
     let mut tell = |part: &str, failed: bool, message: String| {
         findings.push(Finding { part: part.to_owned(), failed, message });
@@ -139,7 +166,7 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
         Ok(store) => store,
         Err(error) => {
             tell("store", true, chain(&error));
-            return findings;
+            return Tried { findings, ..Tried::default() };
         }
     };
     match store.check().await {
@@ -151,19 +178,17 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
             }
         }
     }
-    match sources(settings, &store) {
-        Err(error) => tell("sources", true, error.to_string()),
-        Ok(sources) => {
-            for (name, source) in sources {
-                let part = format!("source {name}");
-                let problems = source.check(Deadline::after(TRY)).await;
-                if problems.is_empty() {
-                    tell(&part, false, "works, and shows every field that the rules use".into());
-                }
-                for problem in problems {
-                    tell(&part, true, problem);
-                }
-            }
+    for (name, source) in &settings.sources {
+        let part = format!("source {name}");
+        let problems = match try_source(&SourceName::new(name), source, &store).await {
+            Ok(problems) => problems,
+            Err(error) => vec![error.to_string()],
+        };
+        if problems.is_empty() {
+            tell(&part, false, "works, and shows every field that the rules use".into());
+        }
+        for problem in problems {
+            tell(&part, true, problem);
         }
     }
     match learning360(&settings.target, &store) {
@@ -178,7 +203,34 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Vec<Finding>
             }
         }
     }
-    findings
+    let misnamed = match names::misnamed(settings, &store).await {
+        Ok(misnamed) => {
+            if misnamed.is_empty() {
+                tell("rules", false, "everything that they name is there".to_owned());
+            }
+            misnamed
+        }
+        Err(error) => {
+            tell("rules", true, format!("what they name could not be looked up: {error}"));
+            Vec::new()
+        }
+    };
+    Tried { findings, misnamed }
+}
+
+/// Tries a source with those fields that it has; the others are told at their places in the rules.
+async fn try_source(
+    name: &SourceName,
+    source: &HiBobSettings,
+    store: &Arc<dyn Store>,
+) -> Result<Vec<String>, BuildError> {
+    let mut reads = compile(&source.rules).map_err(BuildError::Rules)?.reads();
+    let client = hibob(name, source, reads.clone(), store)?;
+    // When this fails, so does the try, which says it in full.
+    if let Ok(known) = client.fields(Deadline::after(TRY)).await {
+        reads.retain(|field| names::knows(&known, field));
+    }
+    Ok(hibob(name, source, reads, store)?.check(Deadline::after(TRY)).await)
 }
 
 /// What the rules of all sources need to know of the target; rules that do not compile need nothing.

@@ -1,8 +1,17 @@
 //! The one place where everything is put together.
 
+mod closely;
 mod comparison;
 mod connect;
+mod difference;
+mod examples;
+mod items;
+mod matches;
+mod misses;
+mod names;
 mod preview;
+mod reading;
+mod reload;
 mod trial;
 
 use std::sync::{Arc, RwLock};
@@ -15,18 +24,31 @@ use tokio_util::task::TaskTracker;
 
 pub use comparison::{Comparison, compare, wanted};
 pub use connect::{
-    Finding, Purpose, compile, hibob, learning360, open_store, sources, try_connections,
+    Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, sources,
+    try_connections,
 };
-pub use preview::{Preview, PreviewError, Previewer, Verdict};
-pub use trial::{Outcome, run_examples, try_expression};
+pub use difference::{Counts, Difference, Rivals, Turn};
+pub use examples::{Mismatch, Outcome, run_examples};
+pub use items::{Item, Kind, Sign, Totals, group_name, items, manager_name};
+pub use matches::{Followed, Matter, NotDecided, consider, decide, disputes};
+pub use misses::{Missing, misses};
+pub use names::misnamed;
+pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
+pub use reading::{Lack, Shown};
+pub use reload::{Answer, ask_to_reload, reload_answers};
+pub use trial::{Trial, try_expression};
 
+use self::reload::Reloader;
 use crate::clock::Clock;
 use crate::config::{Learning360Settings, Settings};
 use crate::http::{self, HttpState, Limits};
 use crate::model::{GroupId, SourceName};
 use crate::provisioning::planning::Policy;
 pub use crate::provisioning::planning::{Plan, words};
-pub use crate::provisioning::rules::{Explained, Input, RuleProblem};
+pub use crate::provisioning::resolving::ManagerFound;
+pub use crate::provisioning::rules::{
+    Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
+};
 pub use crate::reconcile::everyone as queue_everyone;
 use crate::reconcile::{self, ReconcileError, Stage};
 use crate::schedule::{Duty, Scheduler};
@@ -75,11 +97,12 @@ pub enum BuildError {
 
 /// Instep, put together and ready to serve.
 pub struct Instep {
-    settings: Settings,
+    settings: Arc<Settings>,
     store: Arc<dyn Store>,
     clock: Clock,
     workers: Vec<Arc<Worker>>,
     told: broadcast::Sender<Settled>,
+    reload: Arc<Notify>,
 }
 
 impl Instep {
@@ -119,12 +142,18 @@ impl Instep {
                 name,
             }));
         }
-        Ok(Self { settings, store, clock, workers, told })
+        let (reload, settings) = (Arc::new(Notify::new()), Arc::new(settings));
+        Ok(Self { settings, store, clock, workers, told, reload })
     }
 
     /// Hears of every settled attempt from now on.
     pub fn listen(&self) -> broadcast::Receiver<Settled> {
         self.told.subscribe()
+    }
+
+    /// Rings for this process to read its rules again.
+    pub fn reload_bell(&self) -> Arc<Notify> {
+        self.reload.clone()
     }
 
     /// Serves until `stop` is cancelled, then ends within the configured time: what is in hand is
@@ -151,6 +180,11 @@ impl Instep {
         if roles.scheduler {
             tasks.spawn(self.schedule(stop.clone()));
         }
+        tasks.spawn(self.reloader().watch(stop.clone()));
+        if roles.worker {
+            let (settings, store, stop) = (self.settings.clone(), self.store.clone(), stop.clone());
+            tasks.spawn(async move { names::warn(&settings, &store, &stop).await });
+        }
         tasks.close();
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is in hand");
@@ -163,6 +197,17 @@ impl Instep {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+
+    fn reloader(&self) -> Reloader {
+        Reloader {
+            workers: self.workers.clone(),
+            sources: self.settings.sources.clone(),
+            path: self.settings.path.clone(),
+            text: std::fs::read_to_string(&self.settings.path).unwrap_or_default(),
+            store: self.store.clone(),
+            bell: self.reload.clone(),
+        }
     }
 
     fn http(

@@ -1,25 +1,32 @@
 //! What would be done for somebody, without doing it: read, decide, find and plan as the worker
 //! does, and stop there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::connect::{compile, hibob, learning360};
+use super::reading::Shown;
 use super::{BuildError, policy};
 use crate::clock::{Clock, Deadline};
 use crate::config::{HiBobSettings, RuleSettings, Settings};
 use crate::model::{
-    Account, Answer, Candidate, Desired, EmployeeId, Lane, Link, Person, Probe, Record, SourceName,
+    Account, AccountId, Appointment, Candidate, Catalogue, Choice, Desired, EmployeeId, Kept, Lane,
+    Link, Miss, Person, Probe, Record, SourceName,
 };
 use crate::provisioning::matching::{self, Match, Search};
 use crate::provisioning::planning::{self, Plan, Policy};
-use crate::provisioning::resolving::Resolved;
-use crate::provisioning::rules::{Decision, Explained, Rules};
+use crate::provisioning::resolving::{ManagerFound, Refusal, Resolved, resolve};
+use crate::provisioning::rules::{Decision, Explanation};
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
 use crate::store::{Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
+use crate::worker::Live;
+use crate::worker::surroundings::Ways;
 
 /// How long one preview may take: reading everyone takes a while.
 const TIME: Duration = Duration::from_secs(1800);
@@ -46,16 +53,27 @@ pub enum PreviewError {
 
 /// Reads, decides, finds and plans for one source; changes nothing.
 pub struct Previewer {
-    name: SourceName,
-    source: HiBob,
+    pub(super) name: SourceName,
+    /// The rules, and the source that shows the fields that they read.
+    pub(super) live: Live,
     /// Reads nothing but names, to find somebody by theirs.
-    names: HiBob,
-    target: Arc<Learning360>,
-    rules: Rules,
+    pub(super) names: HiBob,
+    pub(super) target: Arc<Learning360>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) deadline: Deadline,
+    pub(super) now: Timestamp,
     policy: Policy,
-    store: Arc<dyn Store>,
-    deadline: Deadline,
-    now: jiff::Timestamp,
+}
+
+/// How closely somebody is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As the worker does: an account is looked up where the link does not say enough.
+    Usual,
+    /// Accounts are looked up and shown as they are, with managers by their names.
+    Close,
+    /// Also what an account has besides its fields: groups, custom fields, managers.
+    Closest,
 }
 
 /// Everything that led to one person's plan.
@@ -67,12 +85,28 @@ pub struct Preview {
     pub record: Option<Record>,
     /// What the rules say.
     pub verdict: Verdict,
+    /// When that will change, though nobody changes anything.
+    pub appointment: Option<Appointment>,
+    /// Values that were not in a lookup table.
+    pub misses: Vec<Miss>,
     /// What we knew of the account before.
     pub link: Option<Link>,
+    /// What a human decided about the account.
+    pub choice: Option<Choice>,
     /// The accounts that could be the person's, when they were looked up.
     pub candidates: Vec<Candidate>,
     /// The account, when it was looked up and found.
     pub account: Option<Account>,
+    /// What it has besides its fields, when that was asked for and it is in use.
+    pub belongings: Option<Kept>,
+    /// Groups and custom fields by their names.
+    pub catalogue: Arc<Catalogue>,
+    /// What the rules want, in the target's own ids.
+    resolved: Resolved,
+    /// What was found of the manager whom the rules name.
+    pub manager: ManagerFound,
+    /// Managers who are named by an account, for people: `bob/17, Ann Lee`.
+    pub managers: BTreeMap<AccountId, String>,
 }
 
 /// What would become of somebody.
@@ -94,13 +128,24 @@ pub enum Verdict {
         /// Which fields it misses.
         missing: Vec<String>,
     },
-    /// The account would be left alone, or a human must decide, for this reason.
+    /// The account stays as it is, because a date says so.
+    AsItIs(String),
+    /// A value cannot be used, and a human must act.
+    Refused {
+        /// The cause: `unmapped`.
+        code: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A human must decide whose account it is.
+    Disputed(String),
+    /// The account would be left alone, for this reason.
     LeftAlone(String),
     /// This would be done.
     Planned {
         /// How the account should be.
         desired: Desired,
-        /// Fields that would be left alone, and why.
+        /// What would be left alone, and why.
         remarks: Vec<String>,
         /// The steps.
         plan: Plan,
@@ -112,12 +157,17 @@ impl From<Decision> for Verdict {
         match decision {
             Decision::OutOfScope { filter, deactivate } => Self::OutOfScope { filter, deactivate },
             Decision::Unknown { rule, missing } => Self::Unknown { rule, missing },
-            Decision::AsItIs { why } => Self::LeftAlone(why),
-            Decision::Refused { reason, .. } => Self::LeftAlone(reason),
-            Decision::Wanted { desired, remarks } => {
-                Self::Planned { desired, remarks, plan: Plan::default() }
-            }
+            Decision::AsItIs { why } => Self::AsItIs(why),
+            Decision::Refused { code, reason } => Self::Refused { code: code.to_owned(), reason },
+            Decision::Wanted { desired, remarks } => Self::planned(desired, remarks),
         }
+    }
+}
+
+impl Verdict {
+    /// An account that is wanted; the steps to it are not known yet.
+    fn planned(desired: Desired, remarks: Vec<String>) -> Self {
+        Self::Planned { desired, remarks, plan: Plan::default() }
     }
 }
 
@@ -127,25 +177,37 @@ impl Previewer {
     /// # Errors
     /// When the rules do not compile or a client cannot be made.
     pub fn all(settings: &Settings, store: &Arc<dyn Store>) -> Result<Vec<Self>, BuildError> {
-        Self::with_rules(settings, None, store)
+        Self::with_rules(settings, &|source| source.rules.clone(), store)
     }
 
     /// A previewer for each source, by other rules than the configuration's.
     pub(super) fn with_rules(
         settings: &Settings,
-        rules: Option<&RuleSettings>,
+        rules: &dyn Fn(&HiBobSettings) -> RuleSettings,
+        store: &Arc<dyn Store>,
+    ) -> Result<Vec<Self>, BuildError> {
+        let given = |source: &HiBobSettings| (rules(source), Vec::new());
+        Self::reading(settings, &given, store)
+    }
+
+    /// A previewer for each source, by these rules, which also reads these fields.
+    pub(super) fn reading(
+        settings: &Settings,
+        rules: &dyn Fn(&HiBobSettings) -> (RuleSettings, Vec<String>),
         store: &Arc<dyn Store>,
     ) -> Result<Vec<Self>, BuildError> {
         let target = Arc::new(learning360(&settings.target, store)?);
         let previewer = |(name, source): (&String, &HiBobSettings)| {
             let name = SourceName::new(name.clone());
-            let rules = compile(rules.unwrap_or(&source.rules)).map_err(BuildError::Rules)?;
+            let (given, mut reads) = rules(source);
+            let rules = compile(&given).map_err(BuildError::Rules)?;
+            reads.extend(rules.reads());
+            let reader = hibob(&name, source, reads, store)?;
             let display = vec!["root.displayName".to_owned()];
             Ok(Self {
-                source: hibob(&name, source, rules.reads(), store)?,
+                live: Live::new(rules, &given, reader),
                 names: hibob(&name, source, display, store)?,
                 target: target.clone(),
-                rules,
                 policy: policy(&settings.target),
                 store: store.clone(),
                 deadline: Deadline::after(TIME),
@@ -161,125 +223,185 @@ impl Previewer {
         &self.name
     }
 
-    /// What each rule says of a record.
-    pub fn explain(&self, record: &Record) -> Vec<Explained> {
-        self.rules.explain(record, self.now).rules
+    /// One of this source's people.
+    pub fn person(&self, employee: &EmployeeId) -> Person {
+        Person { source: self.name.clone(), employee: employee.clone() }
     }
 
-    /// The ids of those whom a key names: an id, a mail, or a full name.
-    ///
-    /// # Errors
-    /// When the source does not answer.
-    pub async fn who(&self, key: &str) -> Result<Vec<EmployeeId>, PreviewError> {
-        if key.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(vec![EmployeeId::new(key)]);
-        }
-        if key.contains('@') {
-            return Ok(self.source.with_email(key, Lane::Live, self.deadline).await?);
-        }
-        let everyone = self.names.everyone(self.deadline).await?;
-        let has_name = |record: &Record| {
-            let name = record.0.get("displayName").and_then(serde_json::Value::as_str);
-            name.is_some_and(|name| name.to_lowercase() == key.to_lowercase())
-        };
-        Ok(everyone.into_iter().filter(|(_, record)| has_name(record)).map(|(id, _)| id).collect())
+    /// What the rules say of a record, and why.
+    pub fn explain(&self, record: &Record) -> Explanation {
+        self.live.rules.explain(record, self.now)
     }
 
-    /// The records of these people; who is not shown is left out.
-    ///
-    /// # Errors
-    /// When the source does not answer.
-    pub async fn records(&self, ids: &[EmployeeId]) -> Result<Vec<(Person, Record)>, PreviewError> {
-        let answers = self.source.employees(ids, Lane::Bulk, self.deadline).await?;
-        let record = |(employee, answer)| match answer {
-            Answer::Present(record) => {
-                Some((Person { source: self.name.clone(), employee }, record))
-            }
-            Answer::Absent => None,
-        };
-        Ok(answers.into_iter().filter_map(record).collect())
+    /// The version of the rules that decide.
+    pub fn version(&self) -> &str {
+        self.live.rules.version()
     }
 
-    /// Everyone whom the source shows.
+    /// Previews these people, who were read.
     ///
     /// # Errors
-    /// When the source does not answer.
-    pub async fn everyone(&self) -> Result<Vec<EmployeeId>, PreviewError> {
-        let everyone = self.names.everyone(self.deadline).await?;
-        Ok(everyone.into_iter().map(|(id, _)| id).collect())
-    }
-
-    /// Previews these people. `afresh`: look the accounts up even where the link says enough, to
-    /// show them as they are.
-    ///
-    /// # Errors
-    /// When the source, the target or the store does not answer.
+    /// When the target or the store does not answer.
     pub async fn preview(
         &self,
-        ids: &[EmployeeId],
-        afresh: bool,
+        people: Vec<Shown>,
+        look: Look,
     ) -> Result<Vec<Preview>, PreviewError> {
-        let mut answers = self.source.employees(ids, Lane::Bulk, self.deadline).await?;
-        let mut previews = Vec::with_capacity(ids.len());
+        let mut previews = Vec::with_capacity(people.len());
         let mut probes = Vec::new();
-        for id in ids {
-            let person = Person { source: self.name.clone(), employee: id.clone() };
-            let link = self.store.link(&person).await?;
-            let (record, mut verdict) = match answers.remove(id) {
-                Some(Answer::Present(record)) => {
-                    let verdict = match self.rules.decide(&record, self.now).decision.into() {
-                        Verdict::OutOfScope { deactivate: true, .. } if is_known(link.as_ref()) => {
-                            let desired = planning::departed(link.as_ref(), id);
-                            Verdict::Planned { desired, remarks: Vec::new(), plan: Plan::default() }
-                        }
-                        verdict => verdict,
-                    };
-                    (Some(record), verdict)
-                }
-                _ => (None, Verdict::NotShown),
-            };
-            if let Verdict::Planned { desired, plan, .. } = &mut verdict {
-                let known = link.as_ref().and_then(|link| {
-                    planning::from_link(desired, &Resolved::default(), link, &self.policy)
+        for (id, record) in people {
+            let mut preview = self.decide(&id, record).await?;
+            self.look_around(&mut preview).await?;
+            let (link, choice) = (preview.link.as_ref(), preview.choice.as_ref());
+            if let Verdict::Planned { desired, plan, .. } = &mut preview.verdict {
+                let known = link.filter(|link| !is_chosen_anew(choice, link));
+                let known = known.and_then(|link| {
+                    planning::from_link(desired, &preview.resolved, link, &self.policy)
                 });
-                if afresh || known.is_none() {
-                    probes.push((previews.len(), search(desired, link.as_ref()).probe()));
+                if look != Look::Usual || known.is_none() {
+                    probes.push((previews.len(), self.search(desired, link, choice).probe()));
                 }
                 *plan = known.unwrap_or_default();
             }
-            let (candidates, account) = (Vec::new(), None);
-            previews.push(Preview { person, record, verdict, link, candidates, account });
+            previews.push(preview);
         }
-        let platform = format!("instep-{}", self.name);
         for some in probes.chunks(TOGETHER) {
             let asked: Vec<Probe> = some.iter().map(|(_, probe)| probe.clone()).collect();
+            let platform = self.platform();
             let found = self.target.find(&platform, &asked, Lane::Bulk, self.deadline).await?;
             for ((index, _), candidates) in some.iter().zip(found) {
-                self.complete(&mut previews[*index], candidates);
+                self.complete(&mut previews[*index], candidates).await?;
             }
+        }
+        for preview in &mut previews {
+            self.look_closely(preview, look).await?;
         }
         Ok(previews)
     }
 
+    /// The platform name under which the target holds this source's employee ids.
+    pub(super) fn platform(&self) -> String {
+        format!("instep-{}", self.name)
+    }
+
+    /// What the rules say of somebody.
+    async fn decide(
+        &self,
+        id: &EmployeeId,
+        record: Option<Record>,
+    ) -> Result<Preview, PreviewError> {
+        let person = self.person(id);
+        let link = self.store.link(&person).await?;
+        let choice = self.store.choice(&person).await?;
+        let ruling = record.as_ref().map(|record| self.live.rules.decide(record, self.now));
+        let (decision, appointment, misses) = match ruling {
+            Some(ruling) => (Some(ruling.decision), ruling.appointment, ruling.misses),
+            None => (None, None, Vec::new()),
+        };
+        let verdict = match decision.map(Verdict::from) {
+            None => Verdict::NotShown,
+            Some(_) if choice == Some(Choice::Ignore) => {
+                Verdict::LeftAlone("somebody chose to leave this person alone".to_owned())
+            }
+            Some(Verdict::OutOfScope { deactivate: true, .. }) if is_known(link.as_ref()) => {
+                Verdict::planned(planning::departed(link.as_ref(), id), Vec::new())
+            }
+            Some(verdict) => verdict,
+        };
+        Ok(Preview {
+            person,
+            record,
+            verdict,
+            appointment,
+            misses,
+            link,
+            choice,
+            candidates: Vec::new(),
+            account: None,
+            belongings: None,
+            catalogue: Arc::default(),
+            resolved: Resolved::default(),
+            manager: ManagerFound::NotAsked,
+            managers: BTreeMap::new(),
+        })
+    }
+
+    /// What the plan needs to know beside the account: groups, custom fields, the manager.
+    async fn look_around(&self, preview: &mut Preview) -> Result<(), PreviewError> {
+        let Verdict::Planned { desired, remarks, .. } = &mut preview.verdict else {
+            return Ok(());
+        };
+        let platform = self.platform();
+        let (ways, needs) = (self.ways(&platform), self.live.rules.needs());
+        let link = preview.link.as_ref();
+        let around = ways.surroundings(&preview.person, desired, link, &needs, false).await?;
+        preview.catalogue = around.catalogue.clone();
+        preview.manager = around.manager.clone();
+        match resolve(desired, &around) {
+            Ok(known) => {
+                remarks.extend(known.remarks.iter().cloned());
+                preview.resolved = known;
+            }
+            Err(Refusal { code, reason }) => {
+                preview.verdict = Verdict::Refused { code: code.to_owned(), reason };
+            }
+        }
+        Ok(())
+    }
+
+    fn ways<'a>(&'a self, platform: &'a str) -> Ways<'a> {
+        let (store, target) = (&*self.store, &*self.target);
+        Ways { store, target, platform, lane: Lane::Bulk, deadline: self.deadline }
+    }
+
     /// The plan from the account as it is.
-    fn complete(&self, preview: &mut Preview, candidates: Vec<Candidate>) {
-        let Verdict::Planned { desired, plan, .. } = &mut preview.verdict else { return };
-        let found = search(desired, preview.link.as_ref()).judge(&candidates);
+    async fn complete(
+        &self,
+        preview: &mut Preview,
+        mut candidates: Vec<Candidate>,
+    ) -> Result<(), PreviewError> {
+        let Verdict::Planned { desired, remarks, plan } = &mut preview.verdict else {
+            return Ok(());
+        };
+        let platform = self.platform();
+        self.ways(&platform).mark_owners(&preview.person, &mut candidates).await?;
+        let link = preview.link.as_ref();
+        let search = self.search(desired, link, preview.choice.as_ref());
+        let found = search.judge(&candidates);
+        if found == Match::Unmatched
+            && desired.number_username
+            && !search.username_is_free(&candidates)
+        {
+            remarks.push("the user name is taken, so it gets a number".to_owned());
+        }
         preview.candidates = candidates;
         let resembles = !desired.active && matching::only_resembles(&found);
         let found = match found {
-            Match::Protected(why) | Match::Disputed(why) | Match::InTheWay { reason: why, .. } => {
-                preview.verdict = Verdict::LeftAlone(why);
-                return;
-            }
-            Match::Unmatched => None,
             Match::Account(account, by) => Some((account, by)),
+            Match::Unmatched => None,
+            Match::Protected(why) => {
+                preview.verdict = Verdict::LeftAlone(why);
+                return Ok(());
+            }
+            Match::Disputed(why) => {
+                preview.verdict = Verdict::Disputed(why);
+                return Ok(());
+            }
+            Match::InTheWay { code, reason } => {
+                preview.verdict = Verdict::Refused { code: code.to_owned(), reason };
+                return Ok(());
+            }
         };
-        let link = preview.link.as_ref();
-        let with = found.as_ref().map(|(account, by)| (account, *by));
-        match planning::from_account(desired, &Resolved::default(), link, with, &self.policy) {
+        let theirs = found.as_ref().map(|(account, by)| (account, *by));
+        // What we knew of another account says nothing of this one.
+        let same = |link: &&Link| link.account.as_ref() == theirs.map(|(account, _)| &account.id);
+        let link = link.filter(same);
+        match planning::from_account(desired, &preview.resolved, link, theirs, &self.policy) {
             Ok(from_account) => *plan = from_account,
-            Err(none) => preview.verdict = Verdict::LeftAlone(none.to_string()),
+            Err(none) => {
+                let (code, reason) = ("noIdentity".to_owned(), none.to_string());
+                preview.verdict = Verdict::Refused { code, reason };
+            }
         }
         if resembles {
             preview.verdict = Verdict::LeftAlone(
@@ -289,11 +411,25 @@ impl Previewer {
             );
         }
         preview.account = found.map(|(account, _)| account);
+        Ok(())
+    }
+
+    fn search<'a>(
+        &'a self,
+        desired: &'a Desired,
+        link: Option<&'a Link>,
+        choice: Option<&'a Choice>,
+    ) -> Search<'a> {
+        // A new account that was made is made.
+        let made = link.is_some_and(|link| link.account.is_some());
+        let choice = choice.filter(|choice| !(made && **choice == Choice::Create));
+        Search { desired, link, rules: &self.live.matching, choice }
     }
 }
 
-fn search<'a>(desired: &'a Desired, link: Option<&'a Link>) -> Search<'a> {
-    Search { desired, link, rules: &matching::USUAL, choice: None }
+/// Whether a human chose another account than the one that we know.
+fn is_chosen_anew(choice: Option<&Choice>, link: &Link) -> bool {
+    matches!(choice, Some(Choice::Account(id)) if link.account.as_ref() != Some(id))
 }
 
 /// Whether an account is known to be this person's.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::app::Tried;
 use crate::config::{self, Finding, Loaded, Problem};
 
 /// What `instep check --json` prints.
@@ -79,4 +80,37 @@ pub fn run(
         }
     }
     Ok(loaded)
+}
+
+/// Prints what a try of everything outside showed.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn tell(
+    path: &Path,
+    text: &str,
+    tried: &Tried,
+    form: Form,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match form {
+        Form::Json => {
+            for finding in &tried.findings {
+                writeln!(out, "{}", serde_json::to_string(finding)?)?;
+            }
+            for problem in &tried.misnamed {
+                let mut found = serde_json::to_value(problem.finding(Some(text)))?;
+                found["part"] = "rules".into();
+                found["failed"] = true.into();
+                writeln!(out, "{found}")?;
+            }
+        }
+        Form::Text { color } => {
+            for finding in &tried.findings {
+                writeln!(out, "{finding}")?;
+            }
+            write!(out, "{}", config::show(path, Some(text), &tried.misnamed, color))?;
+        }
+    }
+    Ok(())
 }

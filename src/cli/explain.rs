@@ -1,22 +1,23 @@
-//! `instep explain`: why somebody's account is as it is, from the record to the plan.
+//! `instep explain`: why somebody's account is as it is, from the record to the plan and the history.
+//!
+//! It shows values: it is for the administrator's eyes, and nothing of it is logged.
 
+mod page;
+
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anstyle::{AnsiColor, Style};
 use anyhow::bail;
-use serde_json::json;
+use serde_json::{Value, json};
 
+pub(super) use self::page::show_candidate;
 use super::plan;
-use crate::app::{Explained, Input, Preview, Previewer, Verdict};
+use super::progress::Progress;
+use crate::app::{Explained, Explanation, Input, Lack, Look, Part, Preview, Previewer};
 use crate::config::Settings;
-use crate::model::{Delivery, FoundBy, Record};
+use crate::model::{Account, Candidate, Delivery, Field, FoundBy, Person};
 use crate::store::{Filter, Store};
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
-const WARN: Style = AnsiColor::Yellow.on_default();
 
 /// So much of a person's history is shown.
 const HISTORY: usize = 10;
@@ -32,6 +33,20 @@ pub struct ExplainArgs {
     json: bool,
 }
 
+/// Everything that is told of one person.
+struct Story {
+    preview: Preview,
+    /// What the rules say; nothing of somebody who is not shown.
+    explanation: Option<Explanation>,
+    /// The version of these rules.
+    version: String,
+    /// Why a field is missing from the record.
+    lacks: BTreeMap<String, Lack>,
+    /// Whose each candidate is, as we know it.
+    owners: BTreeMap<String, Person>,
+    history: Vec<Delivery>,
+}
+
 /// Explains everybody whom the key names.
 ///
 /// # Errors
@@ -43,21 +58,22 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut found = false;
     for previewer in Previewer::all(settings, store)? {
+        let note = Progress::note("Reading");
         let ids = previewer.who(&args.employee).await?;
-        for preview in previewer.preview(&ids, true).await? {
+        let people = previewer.records(&ids).await?;
+        let previews = Box::pin(previewer.preview(people, Look::Closest)).await?;
+        drop(note);
+        for preview in previews {
+            let told = Story::of(preview, &previewer, &**store).await?;
+            // An id that neither HiBob nor we have ever seen is nobody's.
+            if told.is_of_nobody() {
+                continue;
+            }
             found = true;
-            let rules = preview.record.as_ref().map(|record| previewer.explain(record));
-            let rules = rules.unwrap_or_default();
-            let filter = Filter {
-                source: Some(previewer.name().clone()),
-                employee: Some(preview.person.employee.to_string()),
-                ..Filter::default()
-            };
-            let history = store.deliveries(&filter, HISTORY).await?;
             if args.json {
-                println!("{}", as_json(&preview, &rules, &history));
+                println!("{}", told.json());
             } else {
-                show(&preview, &rules, &history);
+                page::show(&told);
             }
         }
     }
@@ -70,142 +86,137 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(preview: &Preview, rules: &[Explained], history: &[Delivery]) {
-    let Preview { person, record, verdict, link, candidates, account } = preview;
-    anstream::println!("{BOLD}{person}{BOLD:#}\n");
-    match record {
-        None => {
-            anstream::println!("Record: HiBob does not show this person. That proves nothing, so");
-            anstream::println!(
-                "nothing would be done. Check the service user's 'Access data for'."
-            );
-        }
-        Some(record) => show_record(record, rules),
-    }
-    anstream::println!("\n{BOLD}Rules{BOLD:#}");
-    for rule in rules {
-        let (style, result) = match &rule.result {
-            Ok(value) => (GOOD, value.to_string()),
-            Err(why) => (WARN, why.clone()),
-        };
-        anstream::println!("  {:<26} {style}{result}{style:#}", rule.rule);
-        anstream::println!("    {DIM}{}{DIM:#}", rule.expression);
-    }
-    anstream::println!("\n{BOLD}Account{BOLD:#}");
-    match link.as_ref().and_then(|link| link.account.as_ref()) {
-        Some(account) => anstream::println!("  linked to {account}"),
-        None => anstream::println!("  not linked"),
-    }
-    for candidate in candidates {
-        let by = match candidate.by {
-            FoundBy::Link => "the link",
-            FoundBy::ExternalId => "the employee id in the LMS",
-            FoundBy::Email => "the mail",
-            FoundBy::Username => "the user name",
-            FoundBy::Name => "the name",
-        };
-        let status = format!("{:?}", candidate.account.status).to_lowercase();
-        anstream::println!("  found {} by {by}: {status}", candidate.account.id);
-        if let Some(other) = &candidate.claimed_by {
-            anstream::println!("    {WARN}it belongs to employee {other}{WARN:#}");
-        }
-        if let Some(why) = &candidate.protected {
-            anstream::println!("    {WARN}it is never changed: {why}{WARN:#}");
-        }
-    }
-    for (field, value) in account.iter().flat_map(|account| &account.fields) {
-        anstream::println!("    {:<13} {value:?}", field.word());
-    }
-    anstream::println!("\n{BOLD}Plan{BOLD:#}");
-    show_plan(preview, verdict);
-    anstream::println!("\n{BOLD}History{BOLD:#} (newest first; `instep deliveries show ID`)");
-    for delivery in history {
-        let received = delivery.received_at.strftime("%Y-%m-%d %H:%M:%S");
-        anstream::println!(
-            "  {}  {received}  {:<8} {:<18} {}",
-            delivery.id,
-            delivery.state.word(),
-            delivery.kind,
-            delivery.reason.as_deref().unwrap_or_default(),
-        );
-    }
-    if history.is_empty() {
-        anstream::println!("  no event ever came, or it is past its retention");
-    }
-    anstream::println!();
-}
-
-/// What was read; only fields that rules use were asked for.
-fn show_record(record: &Record, rules: &[Explained]) {
-    anstream::println!("{BOLD}Record{BOLD:#}, as HiBob shows it now (only what the rules use)");
-    let mut fields: Vec<&(String, Input)> = rules.iter().flat_map(|rule| &rule.inputs).collect();
-    fields.sort_by_key(|(field, _)| field);
-    fields.dedup_by_key(|(field, _)| field);
-    for (field, input) in fields {
-        let label = label(record, field).map_or_else(String::new, |label| format!("  ({label})"));
-        match input {
-            Input::Value(value) => anstream::println!("  {field:<26} {value}{label}"),
-            Input::Empty => anstream::println!("  {field:<26} {DIM}empty{DIM:#}"),
-            Input::Missing => anstream::println!(
-                "  {field:<26} {WARN}missing: not permitted, or no such field{WARN:#}"
-            ),
-        }
-    }
-}
-
-/// The label of a list value, when there is one that differs.
-fn label(record: &Record, field: &str) -> Option<String> {
-    let pointer = format!("/{}", field.trim_start_matches("root.").replace('.', "/"));
-    let label = record.0.get("humanReadable")?.pointer(&pointer)?.as_str()?;
-    (record.0.pointer(&pointer)?.as_str() != Some(label)).then(|| label.to_owned())
-}
-
-fn show_plan(preview: &Preview, verdict: &Verdict) {
-    match verdict {
-        Verdict::NotShown => anstream::println!("  nothing: HiBob does not show this person"),
-        Verdict::OutOfScope { filter, .. } => anstream::println!("  nothing: {filter} says no"),
-        Verdict::Unknown { rule, missing } if missing.is_empty() => {
-            anstream::println!("  {WARN}nothing: {rule} has no result{WARN:#}");
-        }
-        Verdict::Unknown { rule, missing } => anstream::println!(
-            "  {WARN}nothing: {rule} cannot be judged without {}{WARN:#}",
-            missing.join(", ")
-        ),
-        Verdict::LeftAlone(why) => anstream::println!("  {WARN}nothing: {why}{WARN:#}"),
-        Verdict::Planned { plan, remarks, .. } => {
-            if plan.steps.is_empty() {
-                anstream::println!("  {GOOD}nothing to do: all is as it should be{GOOD:#}");
-            }
-            plan::steps(preview, plan);
-            for remark in remarks {
-                anstream::println!("  {WARN}{remark}{WARN:#}");
+impl Story {
+    async fn of(
+        preview: Preview,
+        previewer: &Previewer,
+        store: &dyn Store,
+    ) -> anyhow::Result<Self> {
+        let explanation = preview.record.as_ref().map(|record| previewer.explain(record));
+        let rules = explanation.as_ref().map_or(&[][..], |explanation| &explanation.rules);
+        let missing: Vec<&str> = inputs(rules)
+            .filter(|(_, input)| **input == Input::Missing)
+            .map(|(field, _)| field)
+            .collect();
+        let lacks = previewer.lacks(&missing).await;
+        let mut owners = BTreeMap::new();
+        for candidate in &preview.candidates {
+            let id = &candidate.account.id;
+            if let Some(owner) = store.owner(id).await? {
+                owners.insert(id.to_string(), owner);
             }
         }
+        let filter = Filter {
+            source: Some(previewer.name().clone()),
+            employee: Some(preview.person.employee.to_string()),
+            ..Filter::default()
+        };
+        let history = store.deliveries(&filter, HISTORY).await?;
+        let version = previewer.version().to_owned();
+        Ok(Self { preview, explanation, version, lacks, owners, history })
     }
-}
 
-fn as_json(preview: &Preview, rules: &[Explained], history: &[Delivery]) -> serde_json::Value {
-    let candidates: Vec<_> = preview
-        .candidates
-        .iter()
-        .map(|candidate| {
-            json!({
-                "account": candidate.account.id,
-                "status": candidate.account.status,
-                "found_by": format!("{:?}", candidate.by),
-                "claimed_by": candidate.claimed_by,
-                "protected": candidate.protected,
-                "fields": candidate.account.fields,
+    fn is_of_nobody(&self) -> bool {
+        let Preview { record, link, choice, .. } = &self.preview;
+        record.is_none() && link.is_none() && choice.is_none() && self.history.is_empty()
+    }
+
+    fn rules(&self) -> &[Explained] {
+        self.explanation.as_ref().map_or(&[], |explanation| &explanation.rules)
+    }
+
+    /// Each field that the rules read, once.
+    fn inputs(&self) -> BTreeMap<&str, &Input> {
+        inputs(self.rules()).collect()
+    }
+
+    /// What the account has where a rule writes; nothing when that was not looked up.
+    fn current(&self, rule: &Explained) -> Option<Value> {
+        let account = self.preview.account.as_ref()?;
+        match &rule.part {
+            Part::ExternalId => self.preview.link.as_ref()?.external_id.clone().map(Value::from),
+            Part::Field { .. } => {
+                let is_it =
+                    |field: &Field| rule.rule.ends_with(&format!("fields.{}", field.word()));
+                let field = Field::ALL.into_iter().find(is_it)?;
+                Some(account.fields.get(&field).cloned().into())
+            }
+            Part::CustomField { name, .. } => {
+                let had = self.preview.belongings.as_ref()?;
+                let field = self.preview.catalogue.custom_field(name)?;
+                let is_it = |value: &&Value| value["customFieldId"] == field.id.as_str();
+                let held = had.custom_values.iter().find(is_it);
+                Some(held.map_or(Value::Null, |held| held["value"].clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self { preview, explanation, version, lacks, owners, history } = self;
+        let rules: Vec<Value> = self
+            .rules()
+            .iter()
+            .map(|rule| {
+                let mut shown = json!(rule);
+                if let Some(current) = self.current(rule) {
+                    shown["current"] = current;
+                }
+                shown
             })
+            .collect();
+        let candidates: Vec<Value> = preview
+            .candidates
+            .iter()
+            .map(|candidate| candidate_json(candidate, owners.get(candidate.account.id.as_str())))
+            .collect();
+        json!({
+            "person": preview.person.to_string(),
+            "shown": preview.record.is_some(),
+            "record": preview.record.as_ref().map(|record| &record.0),
+            "missing": lacks,
+            "version": version,
+            "conclusion": explanation.as_ref().map(|it| &it.conclusion),
+            "appointment": explanation.as_ref().map(|it| &it.appointment),
+            "misses": explanation.as_ref().map(|it| &it.misses),
+            "rules": rules,
+            "link": preview.link,
+            "choice": preview.choice,
+            "candidates": candidates,
+            "account": preview.account.as_ref().map(account_json),
+            "belongings": preview.belongings,
+            "plan": plan::as_json(preview),
+            "history": history,
         })
-        .collect();
-    json!({
-        "person": preview.person.to_string(),
-        "shown": preview.record.is_some(),
-        "rules": rules,
-        "link": preview.link,
-        "candidates": candidates,
-        "plan": plan::as_json(preview),
-        "history": history,
-    })
+    }
+}
+
+fn inputs(rules: &[Explained]) -> impl Iterator<Item = (&str, &Input)> {
+    let inputs = rules.iter().flat_map(|rule| &rule.inputs);
+    inputs.map(|(field, input)| (field.as_str(), input))
+}
+
+/// A candidate for programs.
+pub(super) fn candidate_json(candidate: &Candidate, owner: Option<&Person>) -> Value {
+    let mut shown = account_json(&candidate.account);
+    shown["found_by"] = found_by(candidate.by).into();
+    shown["claimed_by"] = json!(candidate.claimed_by);
+    shown["owner"] = json!(owner.map(Person::to_string));
+    shown["protected"] = json!(candidate.protected);
+    shown
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({"account": account.id, "status": account.status, "fields": account.fields})
+}
+
+/// By what an account was found, in words.
+pub(super) fn found_by(by: FoundBy) -> &'static str {
+    match by {
+        FoundBy::Link => "the link",
+        FoundBy::ExternalId => "the employee id in the LMS",
+        FoundBy::Email => "the mail",
+        FoundBy::Username => "the user name",
+        FoundBy::Name => "the name",
+    }
 }

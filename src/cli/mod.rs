@@ -1,15 +1,20 @@
 //! How people reach Instep: one file a command.
 //!
-//! Exit codes: 0 done (for `demo`: and in step), 1 it failed or there is something to look at,
-//! 2 the command or the configuration is wrong.
+//! Exit codes: 0 done (for `demo`: and in step; for `matches` and `rules misses`: and there are
+//! none), 1 it failed or there is something to look at, 2 the command or the configuration is wrong,
+//! or rules do not check.
 
 pub mod check;
+mod colours;
 pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod init;
+pub mod matches;
 pub mod person;
 pub mod plan;
+mod progress;
+pub mod reload;
 pub mod rules;
 pub mod sandbox;
 pub mod serve;
@@ -24,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, RuleSettings};
 use crate::model::SourceName;
 use crate::store::Store;
 
@@ -58,6 +63,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Tries an expression on somebody, or runs the examples beside the rules.
     Rules(rules::RulesArgs),
+    /// Lists everybody whose account a human must point out.
+    Matches(matches::MatchesArgs),
+    /// Points out whose account it is.
+    Match(matches::MatchArgs),
+    /// Has every serving process take new rules, if they check.
+    Reload(reload::ReloadArgs),
     /// Queues everyone whom a source shows, so that the LMS is brought in step.
     Sync(sync::SyncArgs),
     /// Lists, shows and replays deliveries.
@@ -117,14 +128,28 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
             .await
         }
         Command::Rules(args) => {
-            with_store(config, async |loaded, store, _| {
-                rules::run(args, config, &loaded.settings, &store).await
-            })
-            .await
+            let Some(loaded) = load(config) else { return Ok(ExitCode::from(USAGE)) };
+            let store = &loaded.settings.store;
+            let open =
+                async || Ok(app::open_store(store, Purpose::Looking, &Clock::system()).await?);
+            rules::run(args, &loaded.settings, open).await
         }
         Command::Explain(args) => {
             with_store(config, async |loaded, store, _| {
                 explain::run(args, &loaded.settings, &store).await
+            })
+            .await
+        }
+        Command::Reload(args) => reload::run(args, config).await,
+        Command::Matches(args) => {
+            with_store(config, async |loaded, store, _| {
+                matches::list(args, &loaded.settings, &store).await
+            })
+            .await
+        }
+        Command::Match(args) => {
+            with_store(config, async |loaded, store, clock| {
+                matches::decide(args, &loaded.settings, &store, &clock).await
             })
             .await
         }
@@ -162,52 +187,56 @@ async fn with_store(
 
 /// Loads the configuration, or shows everything that is wrong with it, rules included.
 fn load(path: &Path) -> Option<Loaded> {
-    let color = std::io::stderr().is_terminal();
     let (text, problems) = match config::load(path) {
-        Ok(loaded) => match rule_problems(&loaded) {
+        Ok(loaded) => match app::rule_problems(&loaded.settings) {
             problems if problems.is_empty() => return Some(loaded),
             problems => (Some(loaded.text), problems),
         },
         Err(failed) => (failed.text, failed.problems),
     };
-    anstream::eprint!("{}", config::show(path, text.as_deref(), &problems, color));
+    tell_problems(path, text.as_deref(), &problems);
     None
 }
 
-/// Compiles the rules; each mistake is shown at its place in the file.
-fn rule_problems(loaded: &Loaded) -> Vec<config::Problem> {
-    let checked = &loaded.settings.path;
-    let mut problems: Vec<config::Problem> = Vec::new();
-    for source in loaded.settings.sources.values() {
-        let found = app::compile(&source.rules).err().unwrap_or_default();
-        for RuleProblem { key, range, message } in found {
-            let problem = source.rules.problem(&key, range, message, checked);
-            if !problems.contains(&problem) {
-                problems.push(problem);
+/// Loads rules on trial, a file of them or those of a whole configuration, or shows everything that
+/// is wrong with them.
+fn load_rules(path: &Path) -> Option<RuleSettings> {
+    let (text, problems) = match config::load_rules(path) {
+        Ok(rules) => {
+            let found = app::compile(&rules).err().unwrap_or_default();
+            if found.is_empty() {
+                return Some(rules);
             }
+            let place =
+                |RuleProblem { key, range, message }| rules.problem(&key, range, message, path);
+            (Some(rules.origin.text.clone()), found.into_iter().map(place).collect())
         }
-    }
-    problems
+        Err(failed) => (failed.text, failed.problems),
+    };
+    tell_problems(path, text.as_deref(), &problems);
+    None
+}
+
+/// Shows what is wrong with a file on stderr.
+fn tell_problems(path: &Path, text: Option<&str>, problems: &[config::Problem]) {
+    let color = std::io::stderr().is_terminal();
+    anstream::eprint!("{}", config::show(path, text, problems, color));
 }
 
 async fn check(path: &Path, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let color = std::io::stdout().is_terminal();
     let form = if args.json { check::Form::Json } else { check::Form::Text { color } };
     let mut out = anstream::stdout();
-    let Some(loaded) = check::run(path, form, &rule_problems, &mut out)? else {
+    let Some(loaded) =
+        check::run(path, form, &|loaded| app::rule_problems(&loaded.settings), &mut out)?
+    else {
         return Ok(ExitCode::from(USAGE));
     };
     if !args.connect {
         return Ok(ExitCode::SUCCESS);
     }
-    let found = app::try_connections(&loaded.settings, &Clock::system()).await;
-    let failed = found.iter().any(|finding| finding.failed);
-    for finding in found {
-        if args.json {
-            println!("{}", serde_json::to_string(&finding)?);
-        } else {
-            println!("{finding}");
-        }
-    }
+    let tried = app::try_connections(&loaded.settings, &Clock::system()).await;
+    let failed = tried.findings.iter().any(|finding| finding.failed) || !tried.misnamed.is_empty();
+    check::tell(path, &loaded.text, &tried, form, &mut out)?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,29 +1,33 @@
 //! `instep plan`: what would change, and nothing is changed.
+//!
+//! With `--rules NEW.toml` only what those rules would make otherwise than the present ones.
 
+pub(super) mod items;
+mod rivals;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anstyle::{AnsiColor, Style};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::{Preview, Previewer, Verdict, words};
+use self::items::{quoted, show_items};
+use super::colours::{BAD, BOLD, DIM, GOOD, WARN};
+use super::deliveries::table::plain;
+use super::progress::Progress;
+use crate::app::{self, Kind, Look, Preview, Previewer, Shown, Totals, Verdict};
 use crate::config::Settings;
-use crate::model::{Change, EmployeeId};
+use crate::model::EmployeeId;
 use crate::store::Store;
 
-const ADD: Style = AnsiColor::Green.on_default();
-const CHANGE: Style = AnsiColor::Yellow.on_default();
-const TAKE: Style = AnsiColor::Red.on_default();
-const DIM: Style = Style::new().dimmed();
-
-/// So many people are read together.
+/// So many people are looked at together.
 const TOGETHER: usize = 100;
 
 /// What `instep plan` takes.
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     /// People, by id, mail or full name.
-    #[arg(value_name = "EMPLOYEE", required_unless_present_any = ["all", "sample"])]
+    #[arg(value_name = "EMPLOYEE", required_unless_present_any = ["all", "sample", "rules"])]
     employees: Vec<String>,
     /// Everyone whom the sources show.
     #[arg(long, conflicts_with_all = ["employees", "sample"])]
@@ -31,20 +35,26 @@ pub struct PlanArgs {
     /// So many of them, drawn at random.
     #[arg(long, value_name = "N", conflicts_with = "employees")]
     sample: Option<usize>,
-    /// One JSON object per person.
+    /// Only what these rules would make otherwise than the present ones, of everyone unless some are
+    /// named: a file of rules, or a whole configuration.
+    #[arg(long, value_name = "NEW.toml")]
+    rules: Option<PathBuf>,
+    /// Only people of this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// One JSON object per person, and one with the totals.
     #[arg(long)]
     json: bool,
 }
 
-/// How many people would get which change.
-#[derive(Debug, Default)]
-struct Totals {
-    create: usize,
-    update: usize,
-    deactivate: usize,
-    unchanged: usize,
-    out_of_scope: usize,
-    look: usize,
+impl PlanArgs {
+    fn everyone(&self) -> bool {
+        self.all || (self.employees.is_empty() && self.sample.is_none())
+    }
+
+    fn is_for(&self, previewer: &Previewer) -> bool {
+        self.source.as_deref().is_none_or(|only| only == previewer.name().as_str())
+    }
 }
 
 /// Shows the plans. Exit code 1 when somebody whom a key names is not found.
@@ -56,13 +66,29 @@ pub async fn run(
     settings: &Settings,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<ExitCode> {
+    if let Some(only) = args.source.as_ref().filter(|only| !settings.sources.contains_key(*only)) {
+        anyhow::bail!("there is no source {} in the configuration", plain(only));
+    }
+    if let Some(path) = &args.rules {
+        return Box::pin(rivals::run(&args, path, settings, store)).await;
+    }
     let mut totals = Totals::default();
     let mut nobody: Vec<&String> = args.employees.iter().collect();
+    let few = !args.all;
+    let look = if few { Look::Close } else { Look::Usual };
     for previewer in Previewer::all(settings, store)? {
-        let ids = ids(&args, &previewer, &mut nobody).await?;
-        let few = !args.all;
-        for some in ids.chunks(TOGETHER) {
-            for preview in previewer.preview(some, few).await? {
+        if !args.is_for(&previewer) {
+            continue;
+        }
+        let mut people = whom(&args, &previewer, &mut nobody).await?;
+        let mut progress = Progress::of("people looked at", people.len());
+        while !people.is_empty() {
+            let rest = people.split_off(people.len().min(TOGETHER));
+            let some = std::mem::replace(&mut people, rest);
+            let count = some.len();
+            let previews = Box::pin(previewer.preview(some, look)).await?;
+            progress.wipe();
+            for preview in previews {
                 totals.count(&preview);
                 if args.json {
                     println!("{}", as_json(&preview));
@@ -70,165 +96,169 @@ pub async fn run(
                     show(&preview, few);
                 }
             }
+            progress.advance(count);
         }
     }
-    if !args.json {
-        let Totals { create, update, deactivate, unchanged, out_of_scope, look } = totals;
-        anstream::println!(
-            "\nPlan: {ADD}{create} to create{ADD:#}, {CHANGE}{update} to update{CHANGE:#}, \
-             {TAKE}{deactivate} to deactivate{TAKE:#}; {unchanged} unchanged, {out_of_scope} out of \
-             scope, {look} to look at. Nothing was changed."
-        );
+    if args.json {
+        println!("{}", json!({ "totals": totals }));
+    } else {
+        summary(&totals);
     }
-    for key in &nobody {
-        anstream::eprintln!(
-            "{key}: nobody is found; give the id, the mail exactly as HiBob has it, or the full name"
-        );
-    }
-    Ok(if nobody.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(found(&nobody))
 }
 
-/// Whom to preview; a key that names somebody is taken out of `nobody`.
-async fn ids(
+/// The exit code, after saying whom nobody is found for.
+fn found(nobody: &[&String]) -> ExitCode {
+    for key in nobody {
+        anstream::eprintln!(
+            "{}: nobody is found; give the id, the mail exactly as HiBob has it, or the full name",
+            plain(key)
+        );
+    }
+    if nobody.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whom to look at, with their records; a key that names somebody is taken out of `nobody`.
+async fn whom(
     args: &PlanArgs,
     previewer: &Previewer,
     nobody: &mut Vec<&String>,
-) -> anyhow::Result<Vec<EmployeeId>> {
-    let mut ids = Vec::new();
+) -> anyhow::Result<Vec<Shown>> {
+    if args.everyone() {
+        let note = Progress::note(&format!("Reading everyone from {}", previewer.name()));
+        let read = |count| note.so_far("people read", count);
+        return Ok(previewer.everyones_records(read).await?);
+    }
+    let mut ids: Vec<EmployeeId> = Vec::new();
     for key in &args.employees {
         let named = previewer.who(key).await?;
         if !named.is_empty() {
             nobody.retain(|left| *left != key);
         }
-        ids.extend(named);
-    }
-    if args.all || args.sample.is_some() {
-        ids = previewer.everyone().await?;
+        let known: Vec<EmployeeId> = named.into_iter().filter(|id| !ids.contains(id)).collect();
+        ids.extend(known);
     }
     if let Some(sample) = args.sample {
+        ids = previewer.everyone().await?;
         fastrand::shuffle(&mut ids);
         ids.truncate(sample);
     }
-    Ok(ids)
+    let mut people = Vec::with_capacity(ids.len());
+    let mut progress = Progress::of("people read", ids.len());
+    for some in ids.chunks(TOGETHER) {
+        people.extend(previewer.records(some).await?);
+        progress.advance(some.len());
+    }
+    Ok(people)
 }
 
-impl Totals {
-    fn count(&mut self, preview: &Preview) {
-        let place = match &preview.verdict {
-            Verdict::OutOfScope { .. } => &mut self.out_of_scope,
-            Verdict::NotShown | Verdict::Unknown { .. } | Verdict::LeftAlone(_) => &mut self.look,
-            Verdict::Planned { plan, .. } => match plan.steps.first() {
-                None => &mut self.unchanged,
-                Some(Change::Create { .. }) => &mut self.create,
-                Some(Change::Deactivate) => &mut self.deactivate,
-                Some(_) => &mut self.update,
-            },
-        };
-        *place += 1;
-    }
+fn summary(totals: &Totals) {
+    let Totals { create, update, deactivate, restore, joins, leaves, .. } = totals;
+    let Totals { unchanged, out_of_scope, left_alone, look, .. } = totals;
+    let new = totals.new_groups.len();
+    let to_look_at: usize = look.values().sum();
+    let why: Vec<String> = look.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+    let alone = if *left_alone == 0 { String::new() } else { format!("{left_alone} left alone, ") };
+    anstream::println!(
+        "\n{BOLD}Plan:{BOLD:#} {GOOD}{create} to create{GOOD:#}, {GOOD}{restore} to restore{GOOD:#}, \
+         {WARN}{update} to update{WARN:#}, {BAD}{deactivate} to deactivate{BAD:#}; groups: {new} new, \
+         {joins} joins, {leaves} leaves; {unchanged} unchanged, {out_of_scope} out of scope, {alone}\
+         {to_look_at} to look at{why}. Nothing was changed."
+    );
 }
 
 /// Shows one person's plan; who needs no change only when few were asked for.
 fn show(preview: &Preview, few: bool) {
-    let person = &preview.person;
+    let person = plain(&preview.person.to_string());
     match &preview.verdict {
-        Verdict::NotShown => anstream::println!(
-            "{CHANGE}?{CHANGE:#} {person}: HiBob does not show this person; nothing would be done"
-        ),
-        Verdict::OutOfScope { filter, .. } if few => {
-            anstream::println!("{DIM}  {person}: out of scope ({filter}){DIM:#}");
-        }
-        Verdict::OutOfScope { .. } => {}
-        Verdict::Unknown { rule, missing } => anstream::println!(
-            "{CHANGE}?{CHANGE:#} {person}: {rule} cannot be judged ({})",
-            if missing.is_empty() {
-                "it has no result".to_owned()
-            } else {
-                format!("HiBob's answer lacks {}", missing.join(", "))
-            }
-        ),
-        Verdict::LeftAlone(why) => anstream::println!("{CHANGE}?{CHANGE:#} {person}: {why}"),
         Verdict::Planned { plan, remarks, .. } => {
-            if plan.steps.is_empty() && few {
-                anstream::println!("{DIM}  {person}: nothing to do{DIM:#}");
+            let kind = Kind::of(plan);
+            let account = plan.account.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+            match kind {
+                Kind::Unchanged if few => {
+                    anstream::println!("{DIM}  {person}{account}: nothing to do{DIM:#}");
+                }
+                Kind::Unchanged => {}
+                kind => {
+                    let (sign, style) = items::sign_of(kind);
+                    let word = kind.word();
+                    anstream::println!("{style}{sign} {person}{account}: {word}{style:#}");
+                }
             }
-            steps(preview, plan);
+            show_items(&app::items(preview));
             for remark in remarks.iter().filter(|_| few) {
-                anstream::println!("    {DIM}{remark}{DIM:#}");
+                anstream::println!("    {DIM}{}{DIM:#}", plain(remark));
             }
         }
+        Verdict::OutOfScope { .. } | Verdict::AsItIs(_) | Verdict::LeftAlone(_) => {
+            if few {
+                anstream::println!("{DIM}  {person}: {}{DIM:#}", said(&preview.verdict));
+            }
+        }
+        verdict => anstream::println!("{WARN}?{WARN:#} {person}: {}", said(verdict)),
     }
 }
 
-/// The steps, with the values before and after.
-pub(super) fn steps(preview: &Preview, plan: &crate::app::Plan) {
-    for step in &plan.steps {
-        let (sign, style) = match step {
-            Change::Create { .. } => ('+', ADD),
-            Change::Deactivate => ('-', TAKE),
-            _ => ('~', CHANGE),
-        };
-        let what = words(step, plan.account.as_ref());
-        let account = plan.account.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
-        anstream::println!("{style}{sign}{style:#} {}: {what}{account}", preview.person);
-        match step {
-            Change::Create { fields, .. } => {
-                for (field, value) in fields {
-                    anstream::println!("    {ADD}+{ADD:#} {:<13} {value:?}", field.word());
-                }
-            }
-            Change::Update(fields) => {
-                for (field, value) in fields {
-                    let old = preview
-                        .account
-                        .as_ref()
-                        .map(|account| account.fields.get(field))
-                        .or_else(|| Some(preview.link.as_ref()?.applied.get(field)?.as_ref()));
-                    let old = old.map_or_else(|| "?".to_owned(), quoted);
-                    let new = quoted(value.as_ref());
-                    anstream::println!(
-                        "    {CHANGE}~{CHANGE:#} {:<13} {old} -> {new}",
-                        field.word()
-                    );
-                }
-            }
-            _ => {}
+/// Why nothing would be done, in words.
+pub(super) fn said(verdict: &Verdict) -> String {
+    plain(&match verdict {
+        Verdict::NotShown => {
+            "HiBob does not show this person. That proves nothing, so nothing would be done".into()
         }
-    }
-}
-
-fn quoted(value: Option<&String>) -> String {
-    value.map_or_else(|| "(empty)".to_owned(), |value| format!("{value:?}"))
-}
-
-pub(super) fn as_json(preview: &Preview) -> serde_json::Value {
-    let person = preview.person.to_string();
-    match &preview.verdict {
-        Verdict::NotShown => json!({"person": person, "verdict": "not_shown"}),
-        Verdict::OutOfScope { filter, .. } => {
-            json!({"person": person, "verdict": "out_of_scope", "filter": filter})
+        Verdict::OutOfScope { filter, .. } => format!("out of scope: {filter} says no"),
+        Verdict::Unknown { rule, missing } if missing.is_empty() => {
+            format!("{rule} cannot be judged: it has no result")
         }
         Verdict::Unknown { rule, missing } => {
-            json!({"person": person, "verdict": "unknown", "rule": rule, "missing": missing})
+            format!("{rule} cannot be judged: HiBob's answer lacks {}", missing.join(", "))
         }
-        Verdict::LeftAlone(why) => {
-            json!({"person": person, "verdict": "left_alone", "reason": why})
-        }
-        Verdict::Planned { plan, remarks, .. } => json!({
-            "person": person,
-            "verdict": if plan.steps.is_empty() { "unchanged" } else { "change" },
-            "account": plan.account,
-            "steps": plan.steps.iter().map(step_json).collect::<Vec<_>>(),
-            "remarks": remarks,
-        }),
-    }
+        Verdict::AsItIs(why) => format!("stays as it is: {why}"),
+        Verdict::Refused { code, reason } => format!("refused ({code}): {reason}"),
+        Verdict::Disputed(why) => format!("disputed: {why}"),
+        Verdict::LeftAlone(why) => format!("left alone: {why}"),
+        Verdict::Planned { plan, .. } => plan.words(),
+    })
 }
 
-fn step_json(step: &Change) -> serde_json::Value {
-    let kind = words(step, None);
-    match step {
-        Change::Create { fields, group } => json!({"step": kind, "fields": fields, "group": group}),
-        Change::Update(fields) => json!({"step": "update", "fields": fields}),
-        _ => json!({"step": kind}),
+/// One person's plan for programs.
+pub(super) fn as_json(preview: &Preview) -> Value {
+    let person = preview.person.to_string();
+    let mut shown = match &preview.verdict {
+        Verdict::NotShown => json!({"verdict": "not_shown"}),
+        Verdict::OutOfScope { filter, .. } => json!({"verdict": "out_of_scope", "filter": filter}),
+        Verdict::Unknown { rule, missing } => {
+            json!({"verdict": "unknown", "rule": rule, "missing": missing})
+        }
+        Verdict::AsItIs(why) => json!({"verdict": "as_it_is", "reason": why}),
+        Verdict::Refused { code, reason } => {
+            json!({"verdict": "refused", "code": code, "reason": reason})
+        }
+        Verdict::Disputed(why) => json!({"verdict": "disputed", "reason": why}),
+        Verdict::LeftAlone(why) => json!({"verdict": "left_alone", "reason": why}),
+        Verdict::Planned { plan, remarks, .. } => json!({
+            "verdict": Kind::of(plan),
+            "account": plan.account,
+            "items": app::items(preview),
+            "remarks": remarks,
+        }),
+    };
+    shown["person"] = person.into();
+    if let Some(appointment) = &preview.appointment {
+        shown["appointment"] = json!(appointment);
+    }
+    if !preview.misses.is_empty() {
+        shown["misses"] = json!(preview.misses);
+    }
+    shown
+}
+
+/// A value as people read it.
+fn value(value: Option<&Value>) -> String {
+    match value {
+        None => "?".to_owned(),
+        Some(Value::Null) => "(empty)".to_owned(),
+        Some(Value::String(text)) => quoted(text),
+        Some(other) => other.to_string(),
     }
 }

@@ -1,18 +1,22 @@
-//! `instep rules`: tries an expression on somebody, and runs the examples beside the rules.
+//! `instep rules`: tries an expression on somebody, runs the examples beside the rules, lists values
+//! that tables lack, and says which rules there are.
+
+mod misses;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anstyle::{AnsiColor, Style};
-use anyhow::{Context, bail};
+use anyhow::bail;
 
+use self::misses::MissesArgs;
+use self::test::TestArgs;
+use super::colours::{BAD, BOLD, DIM, GOOD, WARN};
+use super::deliveries::table::plain;
 use crate::app::{self, BuildError, Input, PreviewError};
-use crate::config::Settings;
+use crate::config::{RuleSettings, Settings};
 use crate::store::Store;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// What `instep rules` takes.
 #[derive(Debug, clap::Args)]
@@ -31,29 +35,60 @@ enum Command {
         #[arg(long)]
         employee: String,
     },
-    /// Runs examples: a record in, the desired account out.
-    Test {
-        /// The file of examples; without it, instep.tests.toml beside instep.toml.
-        file: Option<PathBuf>,
-    },
+    /// Runs examples: a record in, the desired account out. Exit code 1 when one does not hold.
+    Test(TestArgs),
+    /// Lists values that were not in a lookup table. Exit code 1 when there are some.
+    Misses(MissesArgs),
+    /// Says where the rules of each source stand, and their version.
+    Show,
 }
 
-/// Runs the command. Exit code 1 when an example does not hold or nobody is found.
+/// Runs the command; `open` opens the store for those that need it.
 ///
 /// # Errors
-/// When the source does not answer or the file cannot be read.
+/// When a source or the store does not answer, or a file cannot be read.
 pub async fn run(
     args: RulesArgs,
-    config: &Path,
     settings: &Settings,
-    store: &Arc<dyn Store>,
+    open: impl AsyncFnOnce() -> anyhow::Result<Arc<dyn Store>>,
 ) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Try { expression, employee } => {
-            try_out(settings, store, &expression, &employee).await
+            try_out(settings, &open().await?, &expression, &employee).await
         }
-        Command::Test { file } => test(config, settings, file),
+        Command::Test(args) => test::run(&args, settings),
+        Command::Misses(args) => misses::run(&args, settings, &*open().await?).await,
+        Command::Show => {
+            for (name, source) in &settings.sources {
+                show(name, &source.rules, settings);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+/// The file in which rules stand.
+fn file_of(rules: &RuleSettings, settings: &Settings) -> PathBuf {
+    let path = &rules.origin.path;
+    if path == Path::new("") { settings.path.clone() } else { path.clone() }
+}
+
+fn show(name: &str, rules: &RuleSettings, settings: &Settings) {
+    anstream::println!("{BOLD}{name}{BOLD:#}");
+    let say = |what: &str, said: String| anstream::println!("  {DIM}{what:<13}{DIM:#} {said}");
+    let file = file_of(rules, settings);
+    say("file", file.display().to_string());
+    say("version", rules.version.clone());
+    say("filters", (rules.filters.len() + 1).to_string());
+    say("fields", rules.fields.len().to_string());
+    say("custom fields", rules.custom_fields.len().to_string());
+    say("groups", rules.groups.len().to_string());
+    for (name, table) in &rules.tables {
+        say("table", format!("{name}: {} rows, {}", table.rows.len(), table.file.display()));
+    }
+    let examples = test::examples_of(&file);
+    let there = if examples.exists() { "" } else { " (there is none)" };
+    say("examples", format!("{}{there}", examples.display()));
 }
 
 async fn try_out(
@@ -79,43 +114,24 @@ async fn try_out(
     if tried.is_empty() {
         bail!("nobody is found: give the id, the mail exactly as HiBob has it, or the full name");
     }
-    for (person, explained) in tried {
-        anstream::println!("{person}");
-        for (field, input) in explained.inputs {
+    for tried in tried {
+        anstream::println!("{}", tried.person);
+        for (field, input) in tried.explained.inputs {
             let shown = match input {
-                Input::Value(value) => value.to_string(),
+                Input::Value(value) => plain(&value.to_string()),
                 Input::Empty => "empty".to_owned(),
                 Input::Missing => "missing: not permitted, or no such field".to_owned(),
             };
             anstream::println!("  {field:<26} {shown}");
         }
-        match explained.result {
-            Ok(value) => anstream::println!("  {GOOD}= {value}{GOOD:#}"),
-            Err(why) => anstream::println!("  {BAD}no result: {why}{BAD:#}"),
+        for miss in tried.misses {
+            let (table, keys) = (plain(&miss.table), plain(&miss.keys.join(", ")));
+            anstream::println!("  {WARN}not in table {table}: {keys}{WARN:#}");
+        }
+        match tried.explained.result {
+            Ok(value) => anstream::println!("  {GOOD}= {}{GOOD:#}", plain(&value.to_string())),
+            Err(why) => anstream::println!("  {BAD}no result: {}{BAD:#}", plain(&why)),
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn test(config: &Path, settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let file = file.unwrap_or_else(|| config.with_extension("tests.toml"));
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut outcomes = Vec::new();
-    for source in settings.sources.values() {
-        let these = app::run_examples(&source.rules, &text)
-            .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
-        outcomes.extend(these);
-    }
-    let failed = outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count();
-    for outcome in &outcomes {
-        let (style, word) =
-            if outcome.differences.is_empty() { (GOOD, "ok") } else { (BAD, "FAILED") };
-        anstream::println!("{style}{word:<7}{style:#} {}", outcome.name);
-        for difference in &outcome.differences {
-            anstream::println!("          {difference}");
-        }
-    }
-    println!("\n{} examples hold, {failed} do not", outcomes.len() - failed);
-    Ok(if failed == 0 && !outcomes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

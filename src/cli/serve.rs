@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, Instep, Purpose, Roles};
@@ -60,8 +62,22 @@ pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let instep = Instep::build(settings, store, clock)?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
+    ring_on_hangup(instep.reload_bell())?;
     instep.serve(listener, roles, stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rings on each SIGHUP: new rules.
+fn ring_on_hangup(bell: Arc<Notify>) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            bell.notify_one();
+        }
+    });
+    Ok(())
 }
 
 /// Cancels the token on SIGTERM or Ctrl-C; a second signal ends the process at once.

@@ -130,7 +130,7 @@ fn received(delivery: &Delivery, event: Option<&KeptEvent>) -> String {
 }
 
 fn attempt_lines(text: &mut String, attempt: &Attempt) {
-    let Attempt { at, took_ms, read, rules: _, decided, done, outcome } = attempt;
+    let Attempt { at, took_ms, read, rules, decided, done, outcome } = attempt;
     let outcome = plain(outcome);
     let _ = writeln!(text, "  {}  {BOLD}{outcome}{BOLD:#}  {DIM}{took_ms} ms{DIM:#}", time(*at));
     let mut say = |what: &str, said: &str| {
@@ -138,6 +138,9 @@ fn attempt_lines(text: &mut String, attempt: &Attempt) {
     };
     if !read.is_empty() {
         say("read", &read.join(", "));
+    }
+    if !rules.is_empty() {
+        say("rules", rules);
     }
     if !decided.is_empty() {
         say("decided", decided);
@@ -168,6 +171,9 @@ fn next(delivery: &Delivery, holds: &[Hold], now: Timestamp) -> String {
             "nothing: a worker takes it next; if it stays, see whether a worker runs".to_owned()
         }
         DeliveryState::Done => format!("nothing: it is settled; to look once more: {again}"),
+        DeliveryState::Dead if delivery.code.as_deref() == Some("disputed") => {
+            "decide whose account it is: instep matches".to_owned()
+        }
         DeliveryState::Dead => format!("remove the cause, then: {again}"),
         DeliveryState::Ignored => format!("nothing, unless it was ignored by mistake: {again}"),
     }

@@ -95,7 +95,7 @@ impl Office {
                 delivery.code = ending.code.map(str::to_owned);
                 delivery.attempts += 1;
                 delivery.remember(Attempt {
-                    rules: String::new(),
+                    rules: "3f2a9c01".to_owned(),
                     at: self.now,
                     took_ms: 1234,
                     read: vec!["work.title".to_owned(), "root.email".to_owned()],
@@ -225,6 +225,7 @@ async fn one_delivery_is_shown_with_its_attempts_and_what_to_do() {
             "2026-11-21 11:59:00 UTC",
             "mailAlreadyUsed: another account",
             "work.title, root.email",
+            "3f2a9c01",
             "update job",
             "PATCH user",
             "1234 ms",

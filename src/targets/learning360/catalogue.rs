@@ -95,6 +95,11 @@ impl Shelf {
         self.read(needs, if afresh { asked.begun } else { 0 }, asked, turn).await
     }
 
+    /// The names of all custom fields of accounts, as the last read showed them.
+    pub fn custom_field_names(&self) -> Vec<String> {
+        self.state().definitions.iter().map(|field| field.name.clone()).collect()
+    }
+
     /// The group at the end of a path. Looks afresh before it says that there is none.
     pub async fn group(&self, path: &[String], turn: Turn) -> Result<GroupId, TargetError> {
         let known = self.get(&groups(), false, turn).await?;

@@ -117,6 +117,12 @@ impl Learning360 {
         self.shelf.get(needs, afresh, Turn { lane, deadline }).await
     }
 
+    /// The names of all custom fields of accounts, as the last read of the catalogue that was for
+    /// custom fields showed them; a misspelt name was meant to be one of these.
+    pub fn custom_field_names(&self) -> Vec<String> {
+        self.shelf.custom_field_names()
+    }
+
     /// Why this account must never be changed, if so: it is listed by its id, it belongs to the
     /// company's owner, or (unless `target.protect_admins` is false) it has the role admin in some
     /// group. One call for an account that was not asked about in the last minutes.
