@@ -7,7 +7,7 @@ use instep::model::DeliveryState;
 use serde_json::{Value, json};
 
 use super::{empty, on_both, ruled, stepping};
-use crate::harness::town::{Kept, Town, as_it_is};
+use crate::harness::town::{Kept, Town, as_it_is, patient};
 
 on_both! {
     each_department_has_a_group
@@ -184,19 +184,37 @@ async fn a_group_that_was_deleted_by_hand_is_made_again(kept: Kept) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_make_a_group_once() {
-    let town = Town::new(empty(), Kept::Redis, ruled("", DEPARTMENTS)).await;
+    let everybody = "[rules.groups.all]\npath = \"'Staff/All'\"\ncreate = true\n";
+    let town = Town::new(stepping(30), Kept::Redis, |toml| {
+        ruled("", everybody)(toml);
+        patient(toml);
+        *toml = toml.replace("[target]\n", "[target]\nwrites_per_second = 1000\n");
+    })
+    .await;
     town.sandbox.limit(false);
-    let slow = json!({"endpoint": "POST /api/v2/groups", "latency_ms": 500});
+    // Time enough for both to have looked before the first has made it.
+    let slow = json!({"endpoint": "POST /api/v2/groups", "latency_ms": 1500, "when": "before"});
     town.lms("/_sandbox/faults", slow).await;
     let _one = town.open().await;
-    let _other = town.serve(&[]).await;
-    let ids: Vec<String> = (0..30).map(|_| town.hire(department(FINANCE))).collect();
-    town.in_step().await;
-    for id in &ids {
-        has(&town, id, &["Departments/Finance Operations as learner"]).await;
+    let other = town.serve(&[]).await;
+    let people = town.actives();
+    let (some, others) = people.split_at(people.len() / 2);
+    for id in some {
+        town.change(id, json!({"surname": "Grouped"}));
     }
-    let counts = (named(&town, "Departments").await, named(&town, "Finance Operations").await);
-    assert_eq!(counts, (1, 1));
+    let make = "POST /api/v2/groups";
+    let begun = async || town.lms_calls().await.of(make) > 0;
+    town.until("one is about to make the group", begun).await;
+    town.hook_to(&other);
+    for id in others {
+        town.change(id, json!({"surname": "Grouped"}));
+    }
+    town.in_step().await;
+    assert_eq!(town.lms_calls().await.of(make), 2, "Staff and one below");
+    for id in &people {
+        has(&town, id, &["Staff/All as learner"]).await;
+    }
+    assert_eq!((named(&town, "Staff").await, named(&town, "All").await), (1, 1));
     for delivery in town.deliveries(&instep::store::Filter::default()).await {
         assert_eq!(delivery.attempts, 0, "{delivery:?}");
     }
