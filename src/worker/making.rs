@@ -79,3 +79,16 @@ fn is_over(says: &str, now: Timestamp) -> bool {
     let until = says.split(' ').next().and_then(|until| until.parse::<i64>().ok());
     until.is_none_or(|until| until < now.as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_ends_with_the_lease_of_who_wrote_it() {
+        let now = Timestamp::from_millisecond(1_000).expect("a time");
+        assert!(!is_over("1000 token", now));
+        assert!(is_over("999 token", now));
+        assert!(is_over("scribble", now), "what nobody understands holds nobody up");
+    }
+}

@@ -19,6 +19,7 @@ pub mod surroundings;
 mod swap;
 mod turn;
 mod waiting;
+mod whose;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;

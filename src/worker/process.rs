@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Live;
 use super::Worker;
-use super::bring::is_chosen_anew;
 use super::end::End;
 use super::hold::tell_if_failed;
 use super::retry::Verdict;
 use super::turn::lane;
+use super::whose::is_chosen_anew;
 use crate::model::{
     APPOINTMENT, Answer, Appointment, Candidate, Delivery, Desired, Link, Miss, Probe,
 };

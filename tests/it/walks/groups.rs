@@ -16,6 +16,7 @@ on_both! {
     a_group_that_is_missing_stops_nobody
     many_newcomers_make_a_group_once
     a_group_that_was_deleted_by_hand_is_made_again
+    who_dies_while_making_a_group_leaves_it_to_others
 }
 
 const DEPARTMENTS: &str = r#"
@@ -180,6 +181,21 @@ async fn a_group_that_was_deleted_by_hand_is_made_again(kept: Kept) {
     let other = town.hire(department(ENGINEERING));
     has(&town, &other, &["Departments/Engineering as learner"]).await;
     assert_eq!(named(&town, "Engineering").await, 1);
+}
+
+async fn who_dies_while_making_a_group_leaves_it_to_others(kept: Kept) {
+    let town = Town::new(stepping(8), kept, ruled("", DEPARTMENTS)).await;
+    let serving = town.open().await;
+    let drop = json!({"endpoint": "POST /api/v2/groups", "drop": "before"});
+    town.lms("/_sandbox/faults", drop).await;
+    let id = &town.actives()[2];
+    town.change(id, json!({"work": {"department": ENGINEERING, "title": ENGINEER}}));
+    let begun = async || town.lms_calls().await.of("POST /api/v2/groups") > 0;
+    town.until("the group is about to be made", begun).await;
+    serving.kill();
+    town.lms("/_sandbox/faults", json!({"clear": true})).await;
+    let _serving = town.open().await;
+    has(&town, id, &["Departments/Engineering as learner"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
