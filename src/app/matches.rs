@@ -233,9 +233,9 @@ pub async fn decide(
     clock: &Clock,
 ) -> Result<Followed, NotDecided> {
     if let (Some(loser), Some(Choice::Account(_))) = (matter.loser(), choice) {
-        // First, so that they do not take it back.
+        // First, so that they do not take it back. The worker takes it from them, and whatever rules
+        // gave to it goes with it.
         store.choose(loser, Some(&Choice::Ignore)).await?;
-        unlink(loser, store).await?;
     }
     store.choose(&matter.person, choice).await?;
     if choice == Some(&Choice::Create) {

@@ -126,30 +126,36 @@ impl Worker {
         done: &mut Vec<String>,
     ) -> Result<(), Verdict> {
         let ours = link.creating.is_some();
+        let mut before = None;
         if let Some(Choice::Account(_)) = case.choice(link) {
-            self.free_for_choice(case, account, done).await?;
+            before = self.free_for_choice(case, account, done).await?;
             done.push(format!("took over account {account}, chosen by a human"));
         } else if let Some(told) = matching::take_over(account, by).filter(|_| !ours) {
             done.push(told);
         }
         start_anew(link);
         link.account = Some(account.clone());
+        if let Some(Link { groups, custom, manager, kept, restoring, .. }) = before {
+            // What rules gave to the account goes with it: else nothing of it could be taken away.
+            *link = Link { groups, custom, manager, kept, restoring, ..std::mem::take(link) };
+        }
         self.save(case, link).await
     }
 
     /// Takes the account that a human chose away from whom it was linked to, who is left alone from
-    /// then on: it would only be fought over.
+    /// then on: it would only be fought over. Gives their link.
     async fn free_for_choice(
         &self,
         case: &Case,
         account: &AccountId,
         done: &mut Vec<String>,
-    ) -> Result<(), Verdict> {
+    ) -> Result<Option<Link>, Verdict> {
         let store = |error| Verdict::from(TargetError::Store(error));
         let other = self.store.owner(account).await.map_err(store)?;
         let Some(other) = other.filter(|other| *other != case.lease.person) else {
-            return Ok(());
+            return Ok(None);
         };
+        let link = self.store.link(&other).await.map_err(store)?;
         if self.store.choice(&other).await.map_err(store)?.is_none() {
             self.store.choose(&other, Some(&Choice::Ignore)).await.map_err(store)?;
         }
@@ -161,7 +167,7 @@ impl Worker {
              otherwise)",
             other.employee
         ));
-        Ok(())
+        Ok(link)
     }
 
     /// The lowest number that makes the user name one that no account has, deactivated ones

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use instep::model::DeliveryState;
 use instep::store::{Filter, Hold};
 use serde_json::{Value, json};
 
@@ -90,8 +91,12 @@ async fn a_sick_far_end(scope: &str, fault: Value, refuses: bool) {
         })
         .await;
     }
+    // When one kind of call is sick and somebody needs another, that one's probe ends the hold; from
+    // then on the first one's failure is judged as their own, and an attempt may be spent on it.
+    let partly = scope == "target" && fault["endpoint"] != "*";
     for delivery in town.deliveries(&Filter::default()).await {
-        assert_eq!(delivery.attempts, 0, "{fault}: {delivery:#?}");
+        assert!(delivery.attempts == 0 || partly, "{fault}: {delivery:#?}");
+        assert_ne!(delivery.state, DeliveryState::Dead, "{fault}: {delivery:#?}");
     }
     if scope != "target" {
         assert_eq!(self::in_use(&town), in_use, "{fault}: nobody is locked out");

@@ -17,6 +17,7 @@ on_both! {
     many_newcomers_make_a_group_once
     a_group_that_was_deleted_by_hand_is_made_again
     who_dies_while_making_a_group_leaves_it_to_others
+    what_rules_gave_goes_with_the_account
 }
 
 const DEPARTMENTS: &str = r#"
@@ -59,6 +60,23 @@ async fn has(town: &Town, id: &str, names: &[&str]) {
     town.until(&format!("{id} is in {names:?}"), is_so).await;
     town.in_step().await;
     assert_eq!(memberships(town, id), wanted);
+}
+
+async fn what_rules_gave_goes_with_the_account(kept: Kept) {
+    let town = Town::new(empty(), kept, ruled("", DEPARTMENTS)).await;
+    let _serving = town.open().await;
+    let first = town.hire(department(ENGINEERING));
+    has(&town, &first, &["Departments/Engineering as learner"]).await;
+    let account = town.account_of(&first);
+    // The same person under a second id and in another department.
+    let second = town.hire(json!({"email": account["mail"], "work": {"department": FINANCE}}));
+    town.at_rest().await;
+    let id = account["_id"].as_str().expect("an id");
+    town.told(&["match", &second, "--account", id, "--yes"]).await;
+    let wanted = set(&["Departments/Finance Operations as learner"]);
+    let moved = async || memberships(&town, &second) == wanted;
+    town.until("the account is the second id's, and in its group only", moved).await;
+    assert_eq!(town.account_of(&second)["_id"], account["_id"]);
 }
 
 async fn named(town: &Town, name: &str) -> usize {
