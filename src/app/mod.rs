@@ -50,7 +50,7 @@ pub use crate::provisioning::rules::{
     Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
 };
 pub use crate::reconcile::everyone as queue_everyone;
-use crate::reconcile::{self, ReconcileError, Stage};
+use crate::reconcile::{self, ReconcileError, Step as Stage};
 use crate::schedule::{Duty, Scheduler};
 use crate::sources::SourceError;
 use crate::store::Store;

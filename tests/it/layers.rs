@@ -44,7 +44,7 @@ const RULES: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
-    ("reconcile", &["clock", "model", "provisioning", "sources", "store"]),
+    ("reconcile", &["clock", "config", "model", "provisioning", "sources", "store", "targets"]),
     ("schedule", &["clock", "config", "model", "store"]),
     // People's way in: it asks the store and starts what `app` has built. Whoever wants the LMS
     // changed from here queues a delivery.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ReconcileError;
 use crate::clock::{Clock, Deadline};
 use crate::model::{Arrival, DeliveryId, EmployeeId, Event, EventId, Fate, Lane, SourceName};
 use crate::sources::hibob::client::HiBob;
@@ -13,17 +14,6 @@ pub const KIND: &str = "reconcile";
 
 /// How long reading everyone may take.
 const READING: std::time::Duration = std::time::Duration::from_secs(600);
-
-/// Why everyone could not be queued.
-#[derive(Debug, thiserror::Error)]
-pub enum ReconcileError {
-    /// The source did not show everyone.
-    #[error(transparent)]
-    Source(#[from] crate::sources::SourceError),
-    /// The store did not take them.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Whether everyone is still to be queued on this occasion: it was begun and has not ended.
 ///
