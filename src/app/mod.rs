@@ -11,6 +11,7 @@ mod misses;
 mod names;
 mod preview;
 mod reading;
+mod reconciling;
 mod reload;
 mod trial;
 
@@ -35,6 +36,7 @@ pub use misses::{Missing, misses};
 pub use names::misnamed;
 pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::{Lack, Shown};
+pub use reconciling::FullSync;
 pub use reload::{Answer, ask_to_reload, reload_answers};
 pub use trial::{Trial, try_expression};
 
@@ -49,8 +51,9 @@ pub use crate::provisioning::resolving::ManagerFound;
 pub use crate::provisioning::rules::{
     Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
 };
-pub use crate::reconcile::everyone as queue_everyone;
-use crate::reconcile::{self, ReconcileError, Step as Stage};
+pub use crate::reconcile::{
+    Progress, ReconcileError, Selection, Stage, approve, cancel, reject, watched,
+};
 use crate::schedule::{Duty, Scheduler};
 use crate::sources::SourceError;
 use crate::store::Store;
@@ -136,6 +139,7 @@ impl Instep {
                 target: target.clone(),
                 store: store.clone(),
                 settings: settings.worker.clone(),
+                brake: settings.sync.brake.clone(),
                 clock: clock.clone(),
                 wake: Arc::new(Notify::new()),
                 told: told.clone(),
@@ -237,23 +241,34 @@ impl Instep {
     }
 
     fn schedule(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        let settings = self.settings.store.clone();
-        let mut scheduler = Scheduler::new(self.store.clone(), settings, self.clock.clone());
-        let workers = self.workers.clone();
+        let store = self.settings.store.clone();
+        let mut scheduler = Scheduler::new(self.store.clone(), store, self.clock.clone());
+        let (workers, settings) = (self.workers.clone(), self.settings.clone());
         async move {
+            let tasks = TaskTracker::new();
+            for worker in &workers {
+                let (worker, settings) = (worker.clone(), settings.clone());
+                tasks.spawn(reconciling::keep_resuming(worker, settings, stop.clone()));
+            }
             while !stop.is_cancelled() {
                 let Some(duty) = scheduler.next(&stop).await else { continue };
-                for worker in &workers {
-                    match &duty {
-                        Duty::ReconcileEveryone(occasion) => {
-                            reconcile_until_done(worker, occasion, false, &stop).await;
-                        }
-                        Duty::FinishReconcile(occasion) => {
-                            reconcile_until_done(worker, occasion, true, &stop).await;
+                match duty {
+                    Duty::ReconcileEveryone(_) => {
+                        for worker in &workers {
+                            let (worker, settings) = (worker.clone(), settings.clone());
+                            let why = "the store was emptied";
+                            let stop = stop.clone();
+                            tasks.spawn(reconciling::compare_until_done(
+                                worker, settings, why, stop,
+                            ));
                         }
                     }
+                    // What was left unfinished is carried on in any case.
+                    Duty::FinishReconcile(_) => {}
                 }
             }
+            tasks.close();
+            tasks.wait().await;
         }
     }
 }
@@ -269,42 +284,5 @@ async fn keep_working(worker: Arc<Worker>, stop: Stop) {
     while let Err(error) = tokio::spawn(worker.clone().run(stop.clone())).await {
         tracing::error!(source = %worker.name, %error, "the worker broke down and begins again");
         tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Queues everyone of one source, again and again until it succeeds; `only_if_begun` by a process
-/// that did not finish it.
-async fn reconcile_until_done(
-    worker: &Worker,
-    occasion: &str,
-    only_if_begun: bool,
-    stop: &CancellationToken,
-) {
-    let Worker { name, store, clock, .. } = worker;
-    let attempt = async || {
-        if only_if_begun && !reconcile::is_unfinished(name, &**store, clock, occasion).await? {
-            return Ok(None);
-        }
-        reconcile::note(name, &**store, clock, occasion, Stage::Begun).await?;
-        let queued =
-            reconcile::everyone(name, &worker.live().source, store, clock, occasion).await?;
-        reconcile::note(name, &**store, clock, occasion, Stage::Ended).await?;
-        Ok::<_, ReconcileError>(Some(queued))
-    };
-    while !stop.is_cancelled() {
-        match attempt().await {
-            Ok(None) => return,
-            Ok(Some(queued)) => {
-                tracing::info!(source = %name, queued, "everyone is queued");
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(source = %name, %error, "not everyone is queued yet");
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                }
-            }
-        }
     }
 }

@@ -1,7 +1,10 @@
-//! `instep sync`: queues everyone whom a source shows.
+//! `instep sync`: a full sync by hand.
 
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::clock::Clock;
@@ -14,28 +17,32 @@ pub struct SyncArgs {
     /// Only this source.
     #[arg(long)]
     source: Option<String>,
+    /// Only look: nothing is queued.
+    #[arg(long)]
+    plan: bool,
 }
 
-/// Queues everyone in the bulk lane; the workers of `instep serve` bring them in step. Nobody is
-/// deactivated for not being shown.
+/// Compares everyone and queues those who differ; the workers of `instep serve` bring them in step.
+/// Ends when they have.
 ///
 /// # Errors
-/// When a source or the store is not available.
+/// When a run is under way already, or the store is not available.
 pub async fn run(
     args: SyncArgs,
     settings: &Settings,
     store: &Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
-    let occasion = format!("sync {}", clock.now());
+    let (progress, _) = watch::channel(app::Progress::default());
     let mut found = false;
-    for (name, source) in app::sources(settings, store)? {
-        if args.source.as_ref().is_some_and(|only| only != name.as_str()) {
+    for sync in app::FullSync::all(settings, store, clock)? {
+        if args.source.as_ref().is_some_and(|only| only != sync.name().as_str()) {
             continue;
         }
         found = true;
-        let queued = app::queue_everyone(&name, &source, store, clock, &occasion).await?;
-        println!("{name}: {queued} people queued; `instep deliveries` shows how they fare");
+        let stop = CancellationToken::new();
+        let run = sync.reconciler().run("instep sync", args.plan, &progress, &stop).await?;
+        println!("{}: run {}: {:?}", sync.name(), run.id, run.state);
     }
     if !found {
         anyhow::bail!("there is no such source in the configuration");

@@ -22,6 +22,6 @@ pub use ids::{
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
 pub use run::{
-    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Personal, Run, RunId, RunState, Slice,
-    SliceState,
+    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId, RunState,
+    SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
 };

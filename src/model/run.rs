@@ -5,7 +5,55 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DeliveryId, EmployeeId, SourceName};
+use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, SourceName};
+
+/// The kind of a run's event about somebody whom HR showed.
+pub const SYNC: &str = "sync";
+
+/// The kind of a run's event about somebody whom HR did not show, though its answer was complete or
+/// a human approved.
+pub const SYNC_ABSENT: &str = "sync.absent";
+
+/// The name of the note in which each run leaves how many people of a source are linked.
+pub fn linked_note(source: &SourceName) -> String {
+    format!("linked:{source}")
+}
+
+/// What a run orders for one person: the raw body of its event. The same order is the same event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Which run.
+    pub run: RunId,
+    /// Whom it is about.
+    #[serde(rename = "employeeId")]
+    pub employee: EmployeeId,
+    /// The kind of change that the brake let pass, or a human approved; none when only the link is
+    /// to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeKind>,
+}
+
+impl Order {
+    /// The event that carries it.
+    pub fn event(&self, source: &SourceName, kind: &str, now: Timestamp) -> Event {
+        let raw = serde_json::to_vec(self).unwrap_or_default();
+        Event {
+            id: EventId::of(source, &raw),
+            source: source.clone(),
+            kind: kind.to_owned(),
+            company: None,
+            employee: Some(self.employee.clone()),
+            received_at: now,
+            raw: raw.into(),
+        }
+    }
+
+    /// Reads what an event carries; nothing when a run did not make it.
+    pub fn of(event: &Event) -> Option<Self> {
+        let is_ours = matches!(event.kind.as_str(), SYNC | SYNC_ABSENT);
+        is_ours.then(|| serde_json::from_slice(&event.raw).ok()).flatten()
+    }
+}
 
 /// Names a run: a UUID version 7, so that text order is the order of creation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -254,6 +302,8 @@ pub enum Drift {
     },
     /// The account should be deactivated.
     ShouldBeInactive,
+    /// HR does not show the person any more.
+    NotShown,
     /// The account should be usable.
     ShouldBeActive,
     /// An account that belongs to nobody in HR. Never touched.

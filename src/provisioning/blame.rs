@@ -14,6 +14,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::drift;
 use crate::model::{
     Account, AccountStatus, Blame, Catalogue, Delivery, DeliveryState, Drift, Field, Lane, Link,
 };
@@ -116,6 +117,7 @@ impl Evidence<'_> {
             }
             Drift::ShouldBeInactive => link.status == Some(AccountStatus::Deleted),
             Drift::Manager { new: None, .. }
+            | Drift::NotShown
             | Drift::InGroup { .. }
             | Drift::Orphan
             | Drift::Disputed { .. } => false,
@@ -126,6 +128,7 @@ impl Evidence<'_> {
     fn applied<'l>(&self, link: &'l Link, name: &str) -> Option<&'l Option<String>> {
         match Field::ALL.into_iter().find(|field| field.word() == name) {
             Some(field) => link.applied.get(&field),
+            None if name == drift::EXTERNAL_ID => Some(&link.external_id),
             None => link.custom.get(&self.catalogue.custom_field(name)?.id),
         }
     }

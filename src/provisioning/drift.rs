@@ -1,6 +1,86 @@
 //! Who is out of step, and in what: the account as it should be against the account as it is.
 
-use crate::model::{Account, AccountStatus, Desired, Field, Strength};
+use super::planning::Plan;
+use crate::model::{
+    Account, AccountStatus, Catalogue, Change, ChangeKind, Desired, Drift, Field, GroupId, Link,
+    Strength,
+};
+
+/// The name under which it is told that the target does not hold the employee's id.
+pub const EXTERNAL_ID: &str = "external_id";
+
+/// The name under which it is told that an account is known to be nobody's, though it is somebody's.
+pub const LINK: &str = "link";
+
+/// What a plan would put right: each difference with what is there and what should be.
+pub fn differences(
+    plan: &Plan,
+    account: Option<&Account>,
+    link: &Link,
+    catalogue: &Catalogue,
+) -> Vec<Drift> {
+    let group = |id: &GroupId, role: &str| {
+        let path = catalogue.path(id);
+        let path = if path.is_empty() { id.to_string() } else { path.join("/") };
+        format!("{path} as {role}")
+    };
+    let mut drift = Vec::new();
+    for step in &plan.steps {
+        match step {
+            Change::Create { .. } if account.is_none() => drift.push(Drift::MissingAccount),
+            Change::Create { .. } | Change::Activate => drift.push(Drift::ShouldBeActive),
+            Change::Update(fields) => {
+                drift.extend(fields.iter().map(|(field, new)| Drift::Field {
+                    name: field.word().to_owned(),
+                    old: account.and_then(|account| account.fields.get(field).cloned()),
+                    new: new.clone(),
+                }))
+            }
+            // A new account is told as such.
+            Change::ClaimExternalId(id) if account.is_some() => drift.push(Drift::Field {
+                name: EXTERNAL_ID.to_owned(),
+                old: None,
+                new: Some(id.clone()),
+            }),
+            Change::Join { group: Some(id), role, .. } => {
+                drift.push(Drift::NotInGroup { group: group(id, role) });
+            }
+            Change::Join { group: None, path, role } => {
+                drift.push(Drift::NotInGroup { group: format!("{} as {role}", path.join("/")) });
+            }
+            Change::Leave { group: id, role } => {
+                drift.push(Drift::InGroup { group: group(id, role) });
+            }
+            Change::SetCustom(values) => drift.extend(values.iter().map(|(id, new)| {
+                let field = catalogue.custom_fields.iter().find(|field| field.id == *id);
+                Drift::Field {
+                    name: field.map_or_else(|| id.to_string(), |field| field.name.clone()),
+                    old: link.custom.get(id).cloned().flatten(),
+                    new: new.clone(),
+                }
+            })),
+            Change::SetManager { add, remove } => {
+                drift.push(Drift::Manager { old: remove.clone(), new: add.clone() });
+            }
+            Change::Deactivate => drift.push(Drift::ShouldBeInactive),
+            Change::ClaimExternalId(_) | Change::MakeGroup { .. } | Change::PutBack(_) => {}
+        }
+    }
+    drift
+}
+
+/// The gravest change of a plan; none when there is nothing to do.
+pub fn gravest(plan: &Plan, account: Option<&Account>) -> Option<ChangeKind> {
+    let kind = |step: &Change| match step {
+        Change::Deactivate => ChangeKind::Deactivate,
+        Change::Create { .. } if account.is_none() => ChangeKind::Create,
+        Change::Create { .. } => ChangeKind::Reactivate,
+        Change::Update(fields) if fields.contains_key(&Field::Email) => ChangeKind::ChangeMail,
+        Change::Leave { .. } => ChangeKind::LeaveGroup,
+        _ => ChangeKind::Update,
+    };
+    plan.steps.iter().map(kind).min()
+}
 
 /// How one person's account differs from what the rules want, in words without values; nothing
 /// when it is in step.

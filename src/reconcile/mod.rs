@@ -6,21 +6,30 @@
 //! has put right meanwhile is no difference; one run of a source at a time, whatever the number of
 //! processes; a run whose process died is carried on by the next one.
 
-mod everyone;
+mod accounts;
+mod claim;
+mod comparing;
+mod deciding;
+mod evidence;
+mod following;
+mod links;
+mod looking;
 mod progress;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use everyone::{KIND, Stage as Step, everyone, is_unfinished, note};
-pub use progress::{Progress, Stage};
+use self::claim::Claim;
+pub use self::deciding::{approve, cancel, reject};
+use self::deciding::{change, is_unfinished};
+pub use self::progress::{Progress, Stage};
 
 use crate::clock::Clock;
 use crate::config::{MatchRule, SyncSettings};
-use crate::model::{ChangeKind, EmployeeId, Run, RunId, SourceName};
+use crate::model::{Certificate, EmployeeId, Run, RunId, RunState, SourceName, linked_note};
 use crate::provisioning::planning::Policy;
 use crate::provisioning::rules::Rules;
 use crate::sources::SourceError;
@@ -28,6 +37,9 @@ use crate::sources::hibob::client::HiBob;
 use crate::store::{Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
+
+/// Among so many runs is the one that is unfinished.
+const LATEST: usize = 20;
 
 /// Compares one source with the target.
 pub struct Reconciler<'a> {
@@ -99,6 +111,9 @@ pub enum ReconcileError {
     /// It was told to stop; the run is carried on by the next process.
     #[error("stopped: run {0} is carried on when `instep serve` runs")]
     Stopped(RunId),
+    /// Somebody cancelled it.
+    #[error("run {0} was cancelled")]
+    Cancelled(RunId),
     /// There is no such run.
     #[error("there is no run {0}: `instep runs` lists them")]
     NoRun(RunId),
@@ -130,8 +145,11 @@ impl Reconciler<'_> {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<Run, ReconcileError> {
-        let _ = (asked_by, plan_only, progress, stop);
-        Err(ReconcileError::NoRun(RunId::new("")))
+        let id = RunId::fresh();
+        let claim = Claim::take(self.store, self.clock, self.name, &id, asked_by).await?;
+        let end = self.begin(&claim, id, (asked_by, plan_only), progress, stop).await;
+        claim.release().await;
+        end
     }
 
     /// Carries on what is unfinished: a run whose process died, one of whose slices somebody
@@ -146,67 +164,177 @@ impl Reconciler<'_> {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<Option<Run>, ReconcileError> {
-        let _ = (progress, stop);
-        Ok(None)
+        let store = &**self.store;
+        let runs = store.runs(Some(self.name), LATEST).await?;
+        for run in &runs {
+            deciding::expire(store, self.clock, run).await?;
+        }
+        let Some(run) = runs.iter().find(|run| is_unfinished(run)) else { return Ok(None) };
+        let claim = Claim::take(self.store, self.clock, self.name, &run.id, &run.asked_by).await;
+        let claim = match claim {
+            Err(ReconcileError::Busy { .. }) => return Ok(None),
+            claim => claim?,
+        };
+        let end = async {
+            let Some(run) = self.unfinished().await? else { return Ok(None) };
+            claim.turn_to(&run.id, &run.asked_by).await?;
+            self.carry_on(run, &claim, progress, stop).await.map(Some)
+        };
+        let end = end.await;
+        claim.release().await;
+        end
+    }
+
+    async fn begin(
+        &self,
+        claim: &Claim,
+        id: RunId,
+        (asked_by, plan_only): (&str, bool),
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<Run, ReconcileError> {
+        if let Some(old) = self.unfinished().await? {
+            if plan_only {
+                let (run, by, since) = (old.id, old.asked_by, old.started_at);
+                return Err(ReconcileError::Busy {
+                    source_name: self.name.clone(),
+                    run,
+                    by,
+                    since,
+                });
+            }
+            let was_comparing = old.state == RunState::Comparing;
+            claim.turn_to(&old.id, &old.asked_by).await?;
+            let old = self.carry_on(old, claim, progress, stop).await?;
+            if was_comparing {
+                // It compared everyone just now.
+                return Ok(old);
+            }
+            claim.turn_to(&id, asked_by).await?;
+        }
+        let run = Run {
+            id,
+            revision: 1,
+            source: self.name.clone(),
+            asked_by: asked_by.to_owned(),
+            plan_only,
+            started_at: self.clock.now(),
+            ended_at: None,
+            state: RunState::Comparing,
+            rules: self.rules.version().to_owned(),
+            certificate: Certificate::default(),
+            people: 0,
+            accounts: 0,
+            linked: 0,
+            in_step: 0,
+            filtered: BTreeMap::new(),
+            slices: Vec::new(),
+            calls: BTreeMap::new(),
+            waited_ms: BTreeMap::new(),
+            remarks: Vec::new(),
+        };
+        self.store.save_run(&run).await?;
+        self.carry_on(run, claim, progress, stop).await
+    }
+
+    /// The oldest run that somebody has to carry on. One that only looked is not worth it.
+    async fn unfinished(&self) -> Result<Option<Run>, ReconcileError> {
+        let mut runs = self.store.runs(Some(self.name), LATEST).await?;
+        runs.retain(is_unfinished);
+        let now = self.clock.now();
+        for run in runs.iter().filter(|run| run.plan_only) {
+            change(&**self.store, &run.id, |run| {
+                let reason = "its process ended before it had compared: start another one";
+                run.state = RunState::Failed { reason: reason.to_owned() };
+                run.ended_at = Some(now);
+                Ok(Some(()))
+            })
+            .await?;
+        }
+        runs.retain(|run| !run.plan_only);
+        Ok(runs.pop())
+    }
+
+    /// Carries a run to its end, from wherever it is.
+    async fn carry_on(
+        &self,
+        run: Run,
+        claim: &Claim,
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<Run, ReconcileError> {
+        let id = run.id.clone();
+        progress.send_modify(|it| *it = Progress { run: Some(id.clone()), ..Progress::default() });
+        let work = async {
+            let run = match run.state {
+                RunState::Comparing => self.compared(run, progress).await?,
+                _ => run,
+            };
+            match run.state {
+                RunState::Applying => self.follow(run, progress).await,
+                _ => Ok(run),
+            }
+        };
+        let end = tokio::select! {
+            biased;
+            end = work => end,
+            why = claim.keep(progress) => Err(why),
+            () = stop.cancelled() => Err(ReconcileError::Stopped(id.clone())),
+        };
+        progress.send_modify(|it| it.stage = Stage::Ended);
+        match end {
+            Err(ReconcileError::Cancelled(id)) => {
+                self.store.run(&id).await?.ok_or(ReconcileError::NoRun(id))
+            }
+            end => end,
+        }
+    }
+
+    /// Compares, and writes down what came of it.
+    async fn compared(
+        &self,
+        run: Run,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Run, ReconcileError> {
+        let id = run.id.clone();
+        let fresh = Run { remarks: Vec::new(), ..run };
+        let looked = self.look(fresh, progress).await?;
+        self.write_items(&looked.run, &looked.items).await?;
+        if !matches!(looked.run.state, RunState::Failed { .. }) {
+            self.note_linked(looked.run.linked).await?;
+        }
+        let (run, _) = change(&**self.store, &id, |stored| {
+            if matches!(stored.state, RunState::Cancelled { .. }) {
+                return Err(ReconcileError::Cancelled(id.clone()));
+            }
+            *stored = Run { revision: stored.revision, ..looked.run.clone() };
+            Ok(Some(()))
+        })
+        .await?;
+        Ok(run)
+    }
+
+    /// The live road's brake counts by it.
+    async fn note_linked(&self, linked: u64) -> Result<(), ReconcileError> {
+        let (name, now) = (linked_note(self.name), linked.to_string());
+        let before = self.store.note(&name).await?;
+        if before.as_ref() != Some(&now) {
+            // Should somebody else have written it just now, theirs is as good.
+            self.store.put_note(&name, before.as_deref(), Some(&now)).await?;
+        }
+        Ok(())
     }
 }
 
-/// Approves a held slice of a run, or a part of it: it is queued at once, and judged again by the
-/// present truth before anything is applied. [`Reconciler::resume`] follows it to its end.
-///
-/// # Errors
-/// When there is no such run, or nothing in it to approve (any more).
-pub async fn approve(
-    store: &dyn Store,
-    clock: &Clock,
-    run: &RunId,
-    kind: ChangeKind,
-    whom: &Selection,
-    by: &str,
-) -> Result<Run, ReconcileError> {
-    let _ = (store, clock, kind, whom, by);
-    Err(ReconcileError::NoRun(run.clone()))
-}
-
-/// Rejects a held slice: nothing of it is ever applied by this run.
-///
-/// # Errors
-/// When there is no such run, or the slice is not held.
-pub async fn reject(
-    store: &dyn Store,
-    clock: &Clock,
-    run: &RunId,
-    kind: ChangeKind,
-    reason: &str,
-    by: &str,
-) -> Result<Run, ReconcileError> {
-    let _ = (store, clock, kind, reason, by);
-    Err(ReconcileError::NoRun(run.clone()))
-}
-
-/// Stops a run: what it queued and no worker has begun is not applied any more.
-///
-/// # Errors
-/// When there is no such run, or it has ended.
-pub async fn cancel(
-    store: &dyn Store,
-    clock: &Clock,
-    run: &RunId,
-    by: &str,
-) -> Result<Run, ReconcileError> {
-    let _ = (store, clock, by);
-    Err(ReconcileError::NoRun(run.clone()))
-}
-
-/// The run of a source that somebody has in hand now, and how far it is; for those who watch it from
-/// another process.
+/// How far the run of a source is that some process has in hand now, for those who watch it from
+/// another one.
 ///
 /// # Errors
 /// When the store is not available.
 pub async fn watched(
     store: &dyn Store,
+    clock: &Clock,
     source: &SourceName,
 ) -> Result<Option<Progress>, ReconcileError> {
-    let _ = (store, source);
-    Ok(None)
+    Ok(claim::owner(store, clock, source).await?.map(|owner| owner.progress))
 }

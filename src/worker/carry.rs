@@ -123,6 +123,7 @@ impl Worker {
             link.status = Some(AccountStatus::Deleted);
             return Ok(false);
         };
+        self.may_deactivate(case, link).await?;
         // Until it is known whether it is done, nobody shall believe the account active.
         link.status = None;
         // What an unfinished restore still owes is more than what the account has now.

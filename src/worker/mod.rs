@@ -4,6 +4,7 @@
 //! call, lets the rules decide, and applies each person's plan; several persons are applied at the
 //! same time, one person never twice. Everything that changes the target goes through here.
 
+mod brake;
 mod bring;
 mod carry;
 mod end;
@@ -11,6 +12,7 @@ mod hold;
 mod live;
 mod lost;
 mod making;
+mod ordered;
 mod process;
 mod retry;
 mod room;
@@ -33,7 +35,7 @@ pub use room::Room;
 pub use turn::Stop;
 
 use crate::clock::{Clock, Deadline};
-use crate::config::WorkerSettings;
+use crate::config::{BrakeSettings, WorkerSettings};
 use crate::model::{DeliveryState, Person, SourceName};
 use crate::provisioning::planning::Policy;
 use crate::store::Store;
@@ -89,6 +91,8 @@ pub struct Worker {
     pub store: Arc<dyn Store>,
     /// `[worker]`
     pub settings: WorkerSettings,
+    /// `[brake]`
+    pub brake: BrakeSettings,
     /// The time.
     pub clock: Clock,
     /// Rung when work came in.

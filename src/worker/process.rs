@@ -15,8 +15,9 @@ use super::retry::Verdict;
 use super::turn::lane;
 use super::whose::is_chosen_anew;
 use crate::model::{
-    APPOINTMENT, Answer, Appointment, Candidate, Delivery, Desired, Link, Miss, Probe,
+    APPOINTMENT, Answer, Appointment, Candidate, Delivery, Desired, Link, Miss, Probe, SYNC_ABSENT,
 };
+use crate::provisioning::blame::OUT_OF_SCOPE;
 use crate::provisioning::planning;
 use crate::provisioning::resolving::Resolved;
 use crate::provisioning::rules::{Decision, Ruling};
@@ -44,6 +45,8 @@ pub(super) struct Case {
     pub(super) beside: Option<Beside>,
     /// The accounts that could be the person's, when they were looked up already.
     pub(super) candidates: Option<Vec<Candidate>>,
+    /// Whether the account that we know bears the person's id in the target, when that was looked up.
+    pub(super) holds_id: Option<bool>,
 }
 
 /// What the rules say of a person, whatever is decided.
@@ -67,6 +70,7 @@ impl Case {
             judgement: Judgement::Ignored,
             beside: None,
             candidates: None,
+            holds_id: None,
         }
     }
 
@@ -168,7 +172,7 @@ impl Worker {
         let known = link
             .and_then(|link| planning::from_link(desired, &resolved, link, &self.target.policy))
             .filter(|_| !is_chosen_anew(case, link.unwrap_or(&none)));
-        known.is_none().then(|| case.search(desired, link).probe())
+        (known.is_none() || case.is_ordered()).then(|| case.search(desired, link).probe())
     }
 
     /// Carries a person's plan out and settles. Never fails: every end is a settlement, or a lease
@@ -191,7 +195,7 @@ impl Worker {
                 ("refused".to_owned(), end)
             }
             Judgement::OutOfScope(filter) => {
-                let why = format!("out of scope ({filter})");
+                let why = format!("{OUT_OF_SCOPE} ({filter})");
                 (why.clone(), self.nothing(&case, &why))
             }
             Judgement::Unknown { rule, missing } => {
@@ -267,6 +271,10 @@ fn moment(lease: &Lease, started: Timestamp) -> Timestamp {
     near.map_or(started, |at| at.max(started))
 }
 
+/// Whether a person whom the answer lacks is gone: HR said so and this is the second answer that
+/// lacks them, or they were lacking in a run's complete answer too and its brake let that pass.
 fn is_deleted_for_certain(deliveries: &[Delivery]) -> bool {
-    deliveries.iter().any(|delivery| delivery.kind == DELETED && delivery.absences > 0)
+    deliveries.iter().any(|delivery| {
+        delivery.kind == SYNC_ABSENT || (delivery.kind == DELETED && delivery.absences > 0)
+    })
 }

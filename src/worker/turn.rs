@@ -173,6 +173,7 @@ impl Worker {
         }
         let live = self.live();
         let leases = self.without_ignored(leases, &live, started).await;
+        let leases = self.without_cancelled(leases, &live, started).await;
         let Some(deadline) = leases.iter().map(|lease| lease.deadline).min_by_key(|d| d.left())
         else {
             return Vec::new();
@@ -250,11 +251,18 @@ impl Worker {
 
     /// Looks up, in as few calls as possible, the accounts of all who are not linked.
     async fn find_together(&self, cases: &mut [Case], lane: Lane, deadline: Deadline, stop: &Stop) {
-        let (probes, whose): (Vec<Probe>, Vec<usize>) = cases
-            .iter()
-            .enumerate()
-            .filter_map(|(index, case)| Some((self.probe_if_unknown(case)?, index)))
-            .unzip();
+        let (mut probes, mut whose) = (Vec::new(), Vec::new());
+        for (index, case) in cases.iter().enumerate() {
+            let Some(probe) = self.probe_if_unknown(case) else { continue };
+            if case.is_ordered() && probe.account.is_some() && probe.external_id.is_some() {
+                // Found by its id in the target alone: whether it bears the person's is seen so.
+                let external_id = probe.external_id.clone();
+                probes.push(Probe { external_id, ..Probe::default() });
+                whose.push(Whose { case: index, by_id: true });
+            }
+            probes.push(probe);
+            whose.push(Whose { case: index, by_id: false });
+        }
         if probes.is_empty() || self.target.far_end.is_down() {
             return;
         }
@@ -268,8 +276,16 @@ impl Worker {
             tell_if_failed(self.target.far_end.answered(&*self.store, probing).await);
         }
         // An error is not lost: each person looks again alone, and meets it alone.
-        for (index, candidates) in whose.into_iter().zip(found.unwrap_or_default()) {
-            cases[index].candidates = Some(candidates);
+        for (whose, candidates) in whose.into_iter().zip(found.unwrap_or_default()) {
+            let case = &mut cases[whose.case];
+            if whose.by_id {
+                let link = case.lease.link.as_ref();
+                let account = link.and_then(|link| link.account.as_ref());
+                let held = candidates.iter().any(|it| Some(&it.account.id) == account);
+                case.holds_id = Some(held);
+            } else {
+                case.candidates = Some(candidates);
+            }
         }
     }
 
@@ -317,6 +333,14 @@ impl Worker {
             () = tokio::time::sleep(time) => {}
         }
     }
+}
+
+/// Whom a probe is for.
+struct Whose {
+    /// Which case.
+    case: usize,
+    /// It asks by the external id alone.
+    by_id: bool,
 }
 
 /// The most urgent lane of a lease.

@@ -88,6 +88,7 @@ impl Worker {
                 if link.account.as_ref() != Some(&account.id) {
                     self.take(case, link, &account.id, by, done).await?;
                 }
+                self.correct(case, desired, &account, by, link).await?;
                 let found = Some((&account, by));
                 let plan = planning::from_account(
                     desired,

@@ -17,8 +17,7 @@ mod sqlite;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use instep::model::DeliveryState;
-use instep::reconcile;
+use instep::model::{DeliveryState, SYNC};
 use instep::sandbox::Options;
 use instep::store::Filter;
 use serde_json::{Value, json};
@@ -131,7 +130,7 @@ async fn killed_during(
 async fn all_is_well(town: &Town) {
     all_has_ended(town).await;
     let mut deliveries = town.deliveries(&Filter::default()).await;
-    deliveries.retain(|delivery| delivery.kind != reconcile::KIND);
+    deliveries.retain(|delivery| delivery.kind != SYNC);
     let events = town.sandbox.webhooks().events;
     assert_eq!(deliveries.len() as u64, events, "{}", town.report().await);
 }

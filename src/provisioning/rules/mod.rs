@@ -150,6 +150,13 @@ impl Rules {
         all.into_iter().cloned().collect()
     }
 
+    /// The HiBob ids of the fields by which it is decided who is in scope and who may use an
+    /// account.
+    pub fn decides_by(&self) -> BTreeSet<String> {
+        let rules = self.scope.iter().chain(self.status.rules());
+        rules.flat_map(|rule| &rule.uses).cloned().collect()
+    }
+
     /// Every rule, in the order in which they are judged.
     fn rules(&self) -> impl Iterator<Item = &Rule> {
         let id = std::iter::once(&self.external_id);

@@ -36,10 +36,12 @@ use self::protection::Protection;
 use crate::clock::Deadline;
 use crate::config::Learning360Settings;
 use crate::model::{
-    Account, AccountId, Catalogue, Change, Done, Field, GroupId, Kept, Lane, Needs,
+    Account, AccountId, Catalogue, Change, Done, Field, GroupId, Kept, Lane, Needs, Role,
 };
 use crate::store::budget::Budget;
 use crate::targets::{Candidate, Probe, TargetError};
+
+pub use self::names::key as name_key;
 
 /// A 360Learning company.
 pub struct Learning360 {
@@ -136,6 +138,20 @@ impl Learning360 {
         deadline: Deadline,
     ) -> Result<Option<String>, TargetError> {
         self.protection.of(account, Turn { lane, deadline }).await
+    }
+
+    /// The groups that an account is in, and its role in each.
+    ///
+    /// # Errors
+    /// When the target does not say.
+    pub async fn roles(
+        &self,
+        account: &AccountId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Vec<(GroupId, Role)>, TargetError> {
+        let roles = groups::roles(&self.client, account, Turn { lane, deadline }).await?;
+        Ok(roles.into_iter().map(|row| (row.group_id, row.role)).collect())
     }
 
     /// Whether `target.protected` lists this id or mail.

@@ -166,7 +166,7 @@ pub(super) fn bears(account: &Account, (first, last): &(String, String)) -> bool
 }
 
 /// A name in the form in which names are compared; `None` without a first or a last name.
-fn key(first: &str, last: &str) -> Option<String> {
+pub fn key(first: &str, last: &str) -> Option<String> {
     let (first, last) = (fold(first), fold(last));
     (!first.is_empty() && !last.is_empty()).then(|| format!("{first}\n{last}"))
 }

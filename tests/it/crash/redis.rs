@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use instep::reconcile;
 use instep::sandbox::Life;
 use instep::store::Filter;
 use serde_json::json;
@@ -123,8 +122,8 @@ async fn emptied_and_killed() {
     town.until("it is taken in", async || town.sandbox.webhooks().waiting == 0).await;
     redis.flush();
     town.until("it was noticed", async || {
-        let listed = town.store().await.deliveries(&Filter::default(), 100).await;
-        listed.is_ok_and(|listed| listed.iter().any(|one| one.kind == reconcile::KIND))
+        let runs = town.store().await.runs(None, 1).await;
+        runs.is_ok_and(|runs| !runs.is_empty())
     })
     .await;
     serving.kill();
