@@ -140,7 +140,6 @@ pub(super) mod tests {
     /// A run that saw nobody and did nothing.
     pub fn run() -> Run {
         Run {
-            revision: 1,
             id: RunId::new("1"),
             revision: 1,
             source: SourceName::new("bob"),

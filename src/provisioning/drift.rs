@@ -28,7 +28,9 @@ pub fn differences(
     for step in &plan.steps {
         match step {
             Change::Create { .. } if account.is_none() => drift.push(Drift::MissingAccount),
-            Change::Create { .. } | Change::Activate => drift.push(Drift::ShouldBeActive),
+            Change::Create { .. } => drift.push(Drift::ShouldBeActive),
+            // A new account is told as such.
+            Change::Activate if !drift.iter().any(is_arrival) => drift.push(Drift::ShouldBeActive),
             Change::Update(fields) => {
                 drift.extend(fields.iter().map(|(field, new)| Drift::Field {
                     name: field.word().to_owned(),
@@ -36,7 +38,6 @@ pub fn differences(
                     new: new.clone(),
                 }))
             }
-            // A new account is told as such.
             Change::ClaimExternalId(id) if account.is_some() => drift.push(Drift::Field {
                 name: EXTERNAL_ID.to_owned(),
                 old: None,
@@ -63,10 +64,18 @@ pub fn differences(
                 drift.push(Drift::Manager { old: remove.clone(), new: add.clone() });
             }
             Change::Deactivate => drift.push(Drift::ShouldBeInactive),
-            Change::ClaimExternalId(_) | Change::MakeGroup { .. } | Change::PutBack(_) => {}
+            Change::Activate
+            | Change::ClaimExternalId(_)
+            | Change::MakeGroup { .. }
+            | Change::PutBack(_) => {}
         }
     }
     drift
+}
+
+/// Whether it says that the account is not there, or not in use.
+fn is_arrival(drift: &Drift) -> bool {
+    matches!(drift, Drift::MissingAccount | Drift::ShouldBeActive)
 }
 
 /// The gravest change of a plan; none when there is nothing to do.

@@ -32,7 +32,25 @@ const WRITES_EACH: u64 = 2;
 struct Followed {
     outstanding: VecDeque<Item>,
     settled: u64,
+    changed: u64,
     failed: u64,
+}
+
+impl Followed {
+    /// One more is settled.
+    fn count(&mut self, state: &ItemState) {
+        match state {
+            ItemState::Done { done } => {
+                self.settled += 1;
+                self.changed += u64::from(!done.is_empty());
+            }
+            ItemState::Failed { .. } => {
+                self.settled += 1;
+                self.failed += 1;
+            }
+            ItemState::Told | ItemState::Held | ItemState::Queued { .. } => {}
+        }
+    }
 }
 
 impl Reconciler<'_> {
@@ -70,6 +88,7 @@ impl Reconciler<'_> {
                 if run.revision != seen || !all_settled {
                     return Ok(None);
                 }
+                (run.changed, run.failed) = (followed.changed, followed.failed);
                 run.state = RunState::Done;
                 run.ended_at = Some(now);
                 Ok(Some(()))
@@ -92,14 +111,9 @@ impl Reconciler<'_> {
             let Some(last) = some.last() else { return Ok(followed) };
             after = last.number;
             for item in some {
-                match item.state {
-                    ItemState::Queued { .. } => followed.outstanding.push_back(item),
-                    ItemState::Done { .. } => followed.settled += 1,
-                    ItemState::Failed { .. } => {
-                        followed.settled += 1;
-                        followed.failed += 1;
-                    }
-                    ItemState::Told | ItemState::Held => {}
+                followed.count(&item.state);
+                if matches!(item.state, ItemState::Queued { .. }) {
+                    followed.outstanding.push_back(item);
                 }
             }
         }
@@ -161,9 +175,7 @@ impl Reconciler<'_> {
             }
         }
         self.store.save_items(&run.id, &settled).await?;
-        followed.settled += count(settled.len());
-        let failed = settled.iter().filter(|it| matches!(it.state, ItemState::Failed { .. }));
-        followed.failed += count(failed.count());
+        settled.iter().for_each(|item| followed.count(&item.state));
         Ok(!settled.is_empty())
     }
 

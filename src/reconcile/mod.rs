@@ -227,6 +227,8 @@ impl Reconciler<'_> {
             accounts: 0,
             linked: 0,
             in_step: 0,
+            changed: 0,
+            failed: 0,
             filtered: BTreeMap::new(),
             slices: Vec::new(),
             calls: BTreeMap::new(),

@@ -42,6 +42,7 @@ fn step(drift: &Drift, personal: Personal) -> Step {
     let values = personal == Personal::Values;
     match drift {
         Drift::MissingAccount => Step::new('+', "create the account"),
+        Drift::NotShown => Step::new('?', "not shown by HR any more"),
         Drift::ShouldBeInactive => Step::new('-', "deactivate the account"),
         Drift::ShouldBeActive => Step::new('+', "reactivate the account"),
         Drift::NotInGroup { group } if values => Step::new('+', format!("join {}", plain(group))),

@@ -1,0 +1,89 @@
+//! The brake: a slice that is too large waits for a human, and so does a storm of live events.
+
+use instep::app::{Selection, approve, reject};
+use instep::model::{DeliveryState, EmployeeId};
+use instep::store::Filter;
+
+use super::*;
+use crate::harness::town::as_it_is;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_slice_waits_for_a_human_and_the_rest_goes_on() {
+    let town = linked(known(60), Kept::Sqlite, |_| {}).await;
+    let _serving = town.serve(&[]).await;
+    let actives = town.actives();
+    for id in &actives[..12] {
+        town.change(id, left());
+    }
+    town.change(&actives[20], json!({"surname": "Free"}));
+    let before = in_use(&town);
+    let run = sync(&town).await;
+    assert!(matches!(slice(&run, ChangeKind::Deactivate), SliceState::Held { .. }), "{run:#?}");
+    assert_eq!(slice(&run, ChangeKind::Update), &SliceState::Free);
+    assert_eq!((run.state.clone(), in_use(&town)), (RunState::Done, before));
+    assert_eq!(town.account_of(&actives[20])["lastName"], "Free");
+
+    // One of them returns before somebody approves: the present truth is asked again.
+    town.change(&actives[2], json!({"internal": {"lifecycleStatus": "employed"}}));
+    let spared = Selection::Except([EmployeeId::new(&*actives[0])].into());
+    let (store, clock) = (town.store().await, Clock::system());
+    let kind = ChangeKind::Deactivate;
+    let approved = approve(&**store, &clock, &run.id, kind, &spared, "ann").await;
+    let approved = approved.expect("it is approved");
+    assert_eq!((&approved.state, approved.ended_at), (&RunState::Applying, None));
+    let ended = async || {
+        let run = store.run(&run.id).await.expect("a store").expect("a run");
+        run.state == RunState::Done
+    };
+    town.until("the approved run has ended", ended).await;
+    assert_eq!(in_use(&town), before - 10, "{}", town.report().await);
+    for id in [&actives[0], &actives[2]] {
+        assert_eq!(town.account_of(id)["status"], "active");
+    }
+    let after = items(&town, &run).await;
+    assert_eq!(item(&after, &actives[0]).state, ItemState::Held);
+    // What is left of it can be approved, and not rejected any more.
+    let rejected = reject(&**store, &clock, &run.id, kind, "no", "ann").await;
+    assert!(matches!(rejected, Err(ReconcileError::NotHeld(_))), "{rejected:?}");
+    let free = approve(&**store, &clock, &run.id, ChangeKind::Update, &Selection::All, "ann").await;
+    assert!(matches!(free, Err(ReconcileError::NotHeld(_))), "{free:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_departures_is_stopped_until_a_human_has_looked() {
+    let town = Town::new(known(60), Kept::Sqlite, as_it_is).await;
+    let serving = town.serve(&[]).await;
+    sync(&town).await;
+    town.hook_to(&serving);
+    let actives = town.actives();
+    for id in &actives[..20] {
+        town.change(id, left());
+    }
+    town.at_rest().await;
+    let gone = || {
+        let status = |id: &String| town.account_of(id)["status"].clone();
+        actives[..20].iter().filter(|id| status(id) == "deleted").count()
+    };
+    assert!((1..=10).contains(&gone()), "{} are deactivated", gone());
+    let stopped = Filter { code: Some("brake".into()), ..Filter::default() };
+    let stopped = town.deliveries(&stopped).await;
+    assert!(!stopped.is_empty());
+    for delivery in &stopped {
+        let reason = delivery.reason.clone().unwrap_or_default();
+        assert_eq!(delivery.state, DeliveryState::Dead);
+        assert!(reason.contains("instep deliveries replay --code brake"), "{reason}");
+    }
+    town.told(&["deliveries", "replay", "--code", "brake", "--yes"]).await;
+    town.in_step().await;
+    assert_eq!(gone(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_few_leavers_notice_nothing() {
+    let town = Town::new(known(20), Kept::Sqlite, as_it_is).await;
+    let _serving = town.open().await;
+    for id in &town.actives()[..4] {
+        town.change(id, left());
+    }
+    town.in_step().await;
+}
