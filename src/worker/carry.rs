@@ -67,13 +67,18 @@ impl Worker {
             done.extend(result.remarks.iter().cloned());
             self.note(case, plan, step, result, resolved, link).await?;
         }
-        link.restoring = false;
+        let was_restored = std::mem::take(&mut link.restoring);
         if let (Some(wanted), false) = (&resolved.manager, manager_refused) {
             // Also the one who was in place already, under another key or put back.
             link.manager.clone_from(wanted);
             if wanted.is_some() {
                 link.awaits = None;
             }
+        }
+        if was_restored {
+            // The end may be as it was when the turn began, and then it is not written: what was
+            // saved in between says otherwise.
+            self.save(case, link).await?;
         }
         Ok(())
     }
