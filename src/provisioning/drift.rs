@@ -36,7 +36,7 @@ pub fn differences(
                     name: field.word().to_owned(),
                     old: account.and_then(|account| account.fields.get(field).cloned()),
                     new: new.clone(),
-                }))
+                }));
             }
             Change::ClaimExternalId(id) if account.is_some() => drift.push(Drift::Field {
                 name: EXTERNAL_ID.to_owned(),

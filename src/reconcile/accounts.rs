@@ -158,10 +158,13 @@ impl Accounts {
                     row.external.as_deref().map(str::to_owned)
                 }),
             ),
-            (FoundBy::Email, self.folded(&self.by_mail, lower(&probe.email), Field::Email)),
+            (
+                FoundBy::Email,
+                self.folded(&self.by_mail, lower(&probe.email).as_deref(), Field::Email),
+            ),
             (
                 FoundBy::Username,
-                self.folded(&self.by_username, lower(&probe.username), Field::Username),
+                self.folded(&self.by_username, lower(&probe.username).as_deref(), Field::Username),
             ),
             (
                 FoundBy::Name,
@@ -200,7 +203,7 @@ impl Accounts {
 
     /// Somebody in HR, whoever they are to us, has this mail.
     pub fn matched_by_mail(&mut self, mail: &str) {
-        for row in self.folded(&self.by_mail, Some(mail.to_lowercase()), Field::Email) {
+        for row in self.folded(&self.by_mail, Some(&mail.to_lowercase()), Field::Email) {
             self.rows[row as usize].is_matched = true;
         }
     }
@@ -239,8 +242,8 @@ impl Accounts {
         those.map(|(_, row)| *row).filter(has).collect()
     }
 
-    fn folded(&self, index: &Index, key: Option<String>, field: Field) -> Vec<u32> {
-        self.having(index, key.as_deref(), |row| row.field(field).map(str::to_lowercase))
+    fn folded(&self, index: &Index, key: Option<&str>, field: Field) -> Vec<u32> {
+        self.having(index, key, |row| row.field(field).map(str::to_lowercase))
     }
 
     fn place(&self, id: &AccountId) -> Option<u32> {

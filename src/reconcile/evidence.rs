@@ -28,7 +28,7 @@ impl Reconciler<'_> {
         let all = u64::try_from(found.len()).unwrap_or(u64::MAX);
         let mut items = Vec::new();
         for (found, done) in found.into_iter().zip(0..) {
-            if done % 100 == 0 {
+            if u64::is_multiple_of(done, 100) {
                 progress.send_modify(|it| it.stage = Stage::Comparing { done, all });
             }
             match self.item(comparison, found).await? {

@@ -175,7 +175,9 @@ impl Reconciler<'_> {
             }
         }
         self.store.save_items(&run.id, &settled).await?;
-        settled.iter().for_each(|item| followed.count(&item.state));
+        for item in &settled {
+            followed.count(&item.state);
+        }
         Ok(!settled.is_empty())
     }
 

@@ -251,7 +251,7 @@ impl Reconciler<'_> {
                 .each(Deadline::after(READING), |id, record| {
                     comparison.person(id, &record);
                     let people = comparison.result.people;
-                    if people % TELL == 0 {
+                    if people.is_multiple_of(TELL) {
                         progress.send_modify(|it| it.stage = Stage::ReadingHr { people });
                     }
                 })

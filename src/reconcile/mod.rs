@@ -147,7 +147,8 @@ impl Reconciler<'_> {
     ) -> Result<Run, ReconcileError> {
         let id = RunId::fresh();
         let claim = Claim::take(self.store, self.clock, self.name, &id, asked_by).await?;
-        let end = self.begin(&claim, id, (asked_by, plan_only), progress, stop).await;
+        let begun = self.begin(&claim, id, (asked_by, plan_only), progress, stop);
+        let end = Box::pin(begun).await;
         claim.release().await;
         end
     }
@@ -180,7 +181,7 @@ impl Reconciler<'_> {
             claim.turn_to(&run.id, &run.asked_by).await?;
             self.carry_on(run, &claim, progress, stop).await.map(Some)
         };
-        let end = end.await;
+        let end = Box::pin(end).await;
         claim.release().await;
         end
     }

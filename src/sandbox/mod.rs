@@ -290,6 +290,10 @@ client_id = "{client_id}"
 client_secret = "{client_secret}"
 default_group = "{default_group}"
 
+# Months pass in minutes here, and so do departures.
+[brake]
+deactivations_per_hour = {{ percent = 100, least = 100000 }}
+
 [rules]
 in_scope = "work.site in [{sites}]"
 active = "internal.status == 'Active'"

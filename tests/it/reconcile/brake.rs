@@ -5,7 +5,13 @@ use instep::model::{DeliveryState, EmployeeId};
 use instep::store::Filter;
 
 use super::*;
-use crate::harness::town::as_it_is;
+
+/// The limits that everybody has who says nothing of them.
+fn usual(toml: &mut String) {
+    let lifted = "deactivations_per_hour = { percent = 100, least = 100000 }\n";
+    assert!(toml.contains(lifted), "a town lifts the limit");
+    *toml = toml.replace(lifted, "");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_slice_waits_for_a_human_and_the_rest_goes_on() {
@@ -51,7 +57,7 @@ async fn a_held_slice_waits_for_a_human_and_the_rest_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_departures_is_stopped_until_a_human_has_looked() {
-    let town = Town::new(known(60), Kept::Sqlite, as_it_is).await;
+    let town = Town::new(known(60), Kept::Sqlite, usual).await;
     let serving = town.serve(&[]).await;
     sync(&town).await;
     town.hook_to(&serving);
@@ -80,7 +86,7 @@ async fn a_storm_of_departures_is_stopped_until_a_human_has_looked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_few_leavers_notice_nothing() {
-    let town = Town::new(known(20), Kept::Sqlite, as_it_is).await;
+    let town = Town::new(known(20), Kept::Sqlite, usual).await;
     let _serving = town.open().await;
     for id in &town.actives()[..4] {
         town.change(id, left());

@@ -68,9 +68,8 @@ async fn everything(kept: Kept) {
     assert_eq!(told(&newcomer), (vec![Drift::MissingAccount], Blame::New, ChangeKind::Create));
     let orphans: Vec<_> = planned.iter().filter(|it| it.drift == [Drift::Orphan]).collect();
     assert!(
-        orphans
-            .iter()
-            .any(|it| it.account.as_ref().map(|id| id.as_str()) == orphan["_id"].as_str())
+        orphans.iter().any(|it| it.account.as_ref().map(instep::model::AccountId::as_str)
+            == orphan["_id"].as_str())
     );
     assert_eq!(orphans.len(), 2, "and the owner: {orphans:#?}");
     assert_eq!(planned.len(), 9 + orphans.len(), "{planned:#?}");
