@@ -68,7 +68,8 @@ pub struct Hourly {
 /// The limit of deactivations in any hour when so many people are linked.
 pub fn hourly(settings: &BrakeSettings, linked: u64) -> Hourly {
     let most = u32::try_from(settings.per_hour.of(linked)).unwrap_or(u32::MAX);
-    Hourly { most, at_once: most.div_ceil(2) }
+    // Most of them at once: a company's leavers of one day often end at the same midnight.
+    Hourly { most, at_once: most - most / 5 }
 }
 
 /// Limits that fit this company, from its own history: twice the largest normal day of each kind.
@@ -228,8 +229,8 @@ pub(super) mod tests {
     #[test]
     fn the_hour_has_a_limit_of_its_own() {
         let of = |linked| hourly(&settings(), linked);
-        assert_eq!(of(0), Hourly { most: 10, at_once: 5 });
-        assert_eq!(of(100_000), Hourly { most: 2000, at_once: 1000 });
+        assert_eq!(of(0), Hourly { most: 20, at_once: 16 });
+        assert_eq!(of(100_000), Hourly { most: 2000, at_once: 1600 });
         assert_eq!(of(u64::MAX).most, u32::MAX);
     }
 
