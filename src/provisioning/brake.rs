@@ -229,7 +229,7 @@ pub(super) mod tests {
     #[test]
     fn the_hour_has_a_limit_of_its_own() {
         let of = |linked| hourly(&settings(), linked);
-        assert_eq!(of(0), Hourly { most: 20, at_once: 16 });
+        assert_eq!(of(0), Hourly { most: 10, at_once: 8 });
         assert_eq!(of(100_000), Hourly { most: 2000, at_once: 1600 });
         assert_eq!(of(u64::MAX).most, u32::MAX);
     }
