@@ -43,7 +43,7 @@ fn without_a_word_the_defaults_protect() {
         (ChangeKind::Update, limit(50, 50)),
     ];
     let approval = Duration::from_secs(72 * 3600);
-    let wanted = BrakeSettings { limits: limits.into(), per_hour: limit(2, 10), approval };
+    let wanted = BrakeSettings { limits: limits.into(), per_hour: limit(2, 20), approval };
     assert_eq!(brake, wanted);
 }
 
