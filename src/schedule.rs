@@ -42,12 +42,9 @@ pub struct Scheduler {
 /// What the scheduler asks the one who runs it to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Duty {
-    /// The store was emptied while we ran: events may be lost, so everyone is to be queued. The
-    /// new name of the store is the occasion.
-    ReconcileEveryone(String),
-    /// This process has just begun: should an earlier one have been ended while it queued everyone
-    /// on this occasion, that is to be finished.
-    FinishReconcile(String),
+    /// The store was emptied while we ran: events may be lost, so a full sync is to be asked for.
+    /// This is its new name.
+    AskForFullSync(String),
 }
 
 impl Scheduler {
@@ -75,13 +72,9 @@ impl Scheduler {
 
     async fn look(&mut self) -> Result<Option<Duty>, StoreError> {
         let epoch = self.store.epoch().await?;
-        match self.epoch.replace(epoch.clone()) {
-            None => return Ok(Some(Duty::FinishReconcile(epoch))),
-            Some(before) if before != epoch => {
-                tracing::error!("the store was emptied while we ran: everyone is queued");
-                return Ok(Some(Duty::ReconcileEveryone(epoch)));
-            }
-            Some(_) => {}
+        if self.epoch.replace(epoch.clone()).is_some_and(|before| before != epoch) {
+            tracing::error!("the store was emptied while we ran: a full sync is asked for");
+            return Ok(Some(Duty::AskForFullSync(epoch)));
         }
         self.call_appointments().await?;
         let rate = Rate { calls: 1, per: TRIM, burst: 1 };

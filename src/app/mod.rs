@@ -1,5 +1,6 @@
 //! The one place where everything is put together.
 
+mod asked;
 mod closely;
 mod comparison;
 mod connect;
@@ -13,6 +14,8 @@ mod preview;
 mod reading;
 mod reconciling;
 mod reload;
+mod syncing;
+mod told;
 mod trial;
 
 use std::sync::{Arc, RwLock};
@@ -38,6 +41,7 @@ pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::{Lack, Shown};
 pub use reconciling::FullSync;
 pub use reload::{Answer, ask_to_reload, reload_answers};
+pub use told::ToldRun;
 pub use trial::{Trial, try_expression};
 
 use self::reload::Reloader;
@@ -183,6 +187,10 @@ impl Instep {
         }
         if roles.scheduler {
             tasks.spawn(self.schedule(stop.clone()));
+            for worker in &self.workers {
+                let (worker, settings) = (worker.clone(), self.settings.clone());
+                tasks.spawn(syncing::keep_in_step(worker, settings, stop.clone()));
+            }
         }
         tasks.spawn(self.reloader().watch(stop.clone()));
         if roles.worker {
@@ -241,34 +249,19 @@ impl Instep {
     }
 
     fn schedule(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        let store = self.settings.store.clone();
-        let mut scheduler = Scheduler::new(self.store.clone(), store, self.clock.clone());
-        let (workers, settings) = (self.workers.clone(), self.settings.clone());
+        let settings = self.settings.store.clone();
+        let mut scheduler = Scheduler::new(self.store.clone(), settings, self.clock.clone());
+        let (workers, store, clock) =
+            (self.workers.clone(), self.store.clone(), self.clock.clone());
         async move {
-            let tasks = TaskTracker::new();
-            for worker in &workers {
-                let (worker, settings) = (worker.clone(), settings.clone());
-                tasks.spawn(reconciling::keep_resuming(worker, settings, stop.clone()));
-            }
             while !stop.is_cancelled() {
                 let Some(duty) = scheduler.next(&stop).await else { continue };
-                match duty {
-                    Duty::ReconcileEveryone(_) => {
-                        for worker in &workers {
-                            let (worker, settings) = (worker.clone(), settings.clone());
-                            let why = "the store was emptied";
-                            let stop = stop.clone();
-                            tasks.spawn(reconciling::compare_until_done(
-                                worker, settings, why, stop,
-                            ));
-                        }
-                    }
-                    // What was left unfinished is carried on in any case.
-                    Duty::FinishReconcile(_) => {}
+                let Duty::AskForFullSync(epoch) = duty;
+                for worker in &workers {
+                    let ask = asked::Ask::of(asked::EMPTIED, &clock).once(&epoch);
+                    asked::until_written(&store, &worker.name, &ask, &stop).await;
                 }
             }
-            tasks.close();
-            tasks.wait().await;
         }
     }
 }

@@ -2,27 +2,17 @@
 //! itself.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::connect::{compile, hibob, learning360};
 use super::{BuildError, policy};
 use crate::clock::Clock;
 use crate::config::{Settings, SyncSettings};
-use crate::model::{RunState, SourceName};
+use crate::model::SourceName;
 use crate::provisioning::planning::Policy;
-use crate::reconcile::{Progress, ReconcileError, Reconciler};
+use crate::reconcile::Reconciler;
 use crate::store::Store;
 use crate::targets::learning360::Learning360;
 use crate::worker::{Live, TargetSide, Worker};
-
-/// How often it is looked whether a run has to be carried on.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// The rest after a run that could not be made.
-const REST: Duration = Duration::from_secs(5);
 
 /// Where the target is.
 enum Target {
@@ -108,57 +98,5 @@ impl FullSync {
             writes_per_second: self.writes_per_second,
             clock: &self.clock,
         }
-    }
-}
-
-/// Carries on, again and again, what runs were left unfinished.
-pub(super) async fn keep_resuming(
-    worker: Arc<Worker>,
-    settings: Arc<Settings>,
-    stop: CancellationToken,
-) {
-    let (progress, _) = watch::channel(Progress::default());
-    while !stop.is_cancelled() {
-        let sync = FullSync::beside(&worker, &settings);
-        match sync.reconciler().resume(&progress, &stop).await {
-            Ok(Some(run)) => {
-                tracing::info!(source = %worker.name, run = %run.id, "a run was carried to its end");
-            }
-            Ok(None) | Err(ReconcileError::Stopped(_)) => {}
-            Err(error) => tracing::warn!(source = %worker.name, %error, "a run did not go on"),
-        }
-        rest(LOOK, &stop).await;
-    }
-}
-
-/// Compares everyone of one source, again and again until it succeeds.
-pub(super) async fn compare_until_done(
-    worker: Arc<Worker>,
-    settings: Arc<Settings>,
-    asked_by: &'static str,
-    stop: CancellationToken,
-) {
-    let (progress, _) = watch::channel(Progress::default());
-    while !stop.is_cancelled() {
-        let sync = FullSync::beside(&worker, &settings);
-        match sync.reconciler().run(asked_by, false, &progress, &stop).await {
-            Ok(run) => match &run.state {
-                RunState::Failed { reason } => {
-                    tracing::warn!(source = %worker.name, reason, "everyone is compared again");
-                }
-                _ => return,
-            },
-            Err(error) => {
-                tracing::warn!(source = %worker.name, %error, "not everyone is compared yet");
-            }
-        }
-        rest(REST, &stop).await;
-    }
-}
-
-async fn rest(time: Duration, stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(time) => {}
     }
 }

@@ -16,6 +16,7 @@ pub mod plan;
 mod progress;
 pub mod reload;
 pub mod rules;
+pub mod runs;
 pub mod sandbox;
 pub mod serve;
 pub mod sync;
@@ -69,8 +70,10 @@ enum Command {
     Match(matches::MatchArgs),
     /// Has every serving process take new rules, if they check.
     Reload(reload::ReloadArgs),
-    /// Queues everyone whom a source shows, so that the LMS is brought in step.
+    /// Compares HR with the LMS and brings everybody in step; `--plan` only looks.
     Sync(sync::SyncArgs),
+    /// Lists and shows full syncs, and decides on what the brake held.
+    Runs(runs::RunsArgs),
     /// Lists, shows and replays deliveries.
     Deliveries(deliveries::DeliveriesArgs),
     /// Shows what is known of one person.
@@ -155,7 +158,13 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Sync(args) => {
             with_store(config, async |loaded, store, clock| {
-                sync::run(args, &loaded.settings, &store, &clock).await
+                sync::run(args, loaded.settings, &store, &clock).await
+            })
+            .await
+        }
+        Command::Runs(args) => {
+            with_store(config, async |loaded, store, clock| {
+                runs::run(args, &loaded.settings, store, &clock).await
             })
             .await
         }

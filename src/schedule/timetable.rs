@@ -28,6 +28,11 @@ impl Timetable {
         Some(Self { pattern: settings.full_sync.clone()?, zone, missed })
     }
 
+    /// What becomes of a run that was due while nobody watched.
+    pub fn missed(&self) -> Missed {
+        self.missed
+    }
+
     /// The first firing after a moment; `None` when there is none in any foreseeable time.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         // The pattern is asked on a calendar without any change of clocks, and each of its times is

@@ -1,0 +1,64 @@
+//! `instep runs watch`: how far a run is, from any process, until it has ended.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::progress::{Line, words};
+use super::{Shown, find, needs_a_look, show};
+use crate::app::{self, ToldRun};
+use crate::cli::deliveries::{Exit, Terminal};
+use crate::clock::Clock;
+use crate::report;
+use crate::store::Store;
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What `instep runs watch` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct WatchArgs {
+    /// The run: its id, a beginning of it, or `last`.
+    #[arg(value_name = "ID", default_value = "last")]
+    id: String,
+    /// How much personal data is shown.
+    #[arg(long, value_enum, default_value_t)]
+    personal: Shown,
+}
+
+pub(super) async fn watch(
+    args: &WatchArgs,
+    store: &dyn Store,
+    clock: &Clock,
+    zone: TimeZone,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Exit> {
+    let mut found = find::find(store, &args.id).await?;
+    let mut line = Line::real();
+    let run = loop {
+        let run = match found {
+            Ok(run) => run,
+            Err(sentence) => {
+                terminal.note(&sentence)?;
+                return Ok(Exit::Nothing);
+            }
+        };
+        if run.ended_at.is_some() {
+            break run;
+        }
+        let watched = app::watched(store, clock, &run.source).await?;
+        match watched.filter(|progress| progress.run.as_ref() == Some(&run.id)) {
+            Some(progress) => line.show(&words(&progress.stage), &progress.stage),
+            None => line.note("nobody has it in hand: `instep serve` carries it on"),
+        }
+        tokio::time::sleep(LOOK).await;
+        let again = store.run(&run.id).await?;
+        found = again.ok_or_else(|| format!("Run {} is gone from the store.", run.id));
+    };
+    line.end();
+    let exit = if needs_a_look(&run) { Exit::Nothing } else { Exit::Done };
+    let told = ToldRun::read(store, run).await?;
+    let report = told.report(args.personal.into(), zone);
+    terminal.text(&report::terminal(&report, show::screen(terminal)))?;
+    Ok(exit)
+}
