@@ -6,7 +6,9 @@ mod comparison;
 mod connect;
 mod difference;
 mod examples;
+mod gap;
 mod items;
+mod mailing;
 mod matches;
 mod misses;
 mod names;
@@ -15,8 +17,10 @@ mod reading;
 mod reconciling;
 mod reload;
 mod syncing;
+mod telling;
 mod told;
 mod trial;
+mod watching;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -44,6 +48,7 @@ pub use reload::{Answer, ask_to_reload, reload_answers};
 pub use told::ToldRun;
 pub use trial::{Trial, try_expression};
 
+use self::gap::Gap;
 use self::reload::Reloader;
 use crate::clock::Clock;
 use crate::config::{Learning360Settings, Settings};
@@ -61,6 +66,7 @@ pub use crate::reconcile::{
 use crate::schedule::{Duty, Scheduler};
 use crate::sources::SourceError;
 use crate::store::Store;
+use crate::store::newest::Newest;
 use crate::targets::TargetError;
 use crate::telemetry;
 pub use crate::worker::Settled;
@@ -110,6 +116,7 @@ pub struct Instep {
     workers: Vec<Arc<Worker>>,
     told: broadcast::Sender<Settled>,
     reload: Arc<Notify>,
+    newest: Arc<Newest>,
 }
 
 impl Instep {
@@ -151,7 +158,7 @@ impl Instep {
             }));
         }
         let (reload, settings) = (Arc::new(Notify::new()), Arc::new(settings));
-        Ok(Self { settings, store, clock, workers, told, reload })
+        Ok(Self { settings, store, clock, workers, told, reload, newest: Arc::default() })
     }
 
     /// Hears of every settled attempt from now on.
@@ -185,8 +192,12 @@ impl Instep {
                 tasks.spawn(keep_working(worker.clone(), stop));
             }
         }
+        tasks.spawn(self.gap().watch(self.listen(), stop.clone()));
         if roles.scheduler {
             tasks.spawn(self.schedule(stop.clone()));
+            let (store, settings) = (self.store.clone(), self.settings.clone());
+            let clock = self.clock.clone();
+            tasks.spawn(telling::keep_people_told(store, settings, clock, stop.clone()));
             for worker in &self.workers {
                 let (worker, settings) = (worker.clone(), self.settings.clone());
                 tasks.spawn(syncing::keep_in_step(worker, settings, stop.clone()));
@@ -238,7 +249,8 @@ impl Instep {
             ..Limits::default()
         };
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let mut state = HttpState::new(store, clock, recorder, stop.clone(), limits);
+        let state = HttpState::new(store, clock, recorder, stop.clone(), limits);
+        let mut state = state.remembering(&self.newest);
         for worker in self.workers.iter().filter(|_| roles.receiver) {
             let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };
             let company = source.company_id.as_deref();
@@ -246,6 +258,16 @@ impl Instep {
             state = state.source(&worker.name, &source.webhook_secrets, company, wake);
         }
         Ok(http::serve(listener, http::router(state), limits, stop, server.shutdown / 2))
+    }
+
+    fn gap(&self) -> Gap {
+        Gap {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            sources: self.workers.iter().map(|worker| worker.name.clone()).collect(),
+            kept: self.settings.store.keep_deliveries,
+            newest: self.newest.clone(),
+        }
     }
 
     fn schedule(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {

@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::model::SourceName;
 use crate::sources::hibob::webhook::Verifier;
 use crate::store::Store;
+use crate::store::newest::Newest;
 
 pub use server::serve;
 
@@ -87,6 +88,7 @@ pub struct HttpState {
     room: Arc<Semaphore>,
     health: health::Health,
     recorder: PrometheusHandle,
+    newest: Arc<Newest>,
 }
 
 impl HttpState {
@@ -107,7 +109,14 @@ impl HttpState {
             clock,
             limits,
             recorder,
+            newest: Arc::default(),
         }
+    }
+
+    /// What is taken in is remembered here.
+    #[must_use]
+    pub fn remembering(self, newest: &Arc<Newest>) -> Self {
+        Self { newest: Arc::clone(newest), ..self }
     }
 
     /// Opens `/webhooks/{name}`. Any of the `secrets` may have signed. Events of another company

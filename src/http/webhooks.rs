@@ -108,7 +108,11 @@ async fn take(
     let arrival = webhook::arrival(verified, &door.source, door.company.as_deref(), now)
         .map_err(|not_json| Refusal::NotJson(not_json.to_string()))?;
     let to_deliver = matches!(arrival.fate, Fate::Deliver(_));
-    match timeout(state.limits.store_time, state.store.accept(arrival)).await {
+    let accepted = timeout(state.limits.store_time, state.store.accept(arrival)).await;
+    if let Ok(Ok(Accepted::New(id))) = &accepted {
+        state.newest.note(id);
+    }
+    match accepted {
         Err(_) => Err(Refusal::StoreTooSlow),
         Ok(Err(error)) => Err(Refusal::Store(error)),
         Ok(Ok(Accepted::Repeat(_))) => Ok(Taken::Repeat),

@@ -5,6 +5,7 @@
 //! them on all of them. Records are stored in the versioned form of [`record`].
 
 pub mod budget;
+pub mod newest;
 mod portion;
 pub mod record;
 pub mod redis;

@@ -36,7 +36,7 @@ pub use turn::Stop;
 
 use crate::clock::{Clock, Deadline};
 use crate::config::{BrakeSettings, WorkerSettings};
-use crate::model::{DeliveryState, Person, SourceName};
+use crate::model::{DeliveryId, DeliveryState, Person, SourceName};
 use crate::provisioning::planning::Policy;
 use crate::store::Store;
 use crate::targets::learning360::Learning360;
@@ -110,6 +110,8 @@ pub struct Settled {
     pub kinds: Vec<String>,
     /// How many deliveries were settled together.
     pub deliveries: usize,
+    /// The newest of them.
+    pub newest: Option<DeliveryId>,
     /// What was decided.
     pub decided: String,
     /// What was done, call by call.

@@ -229,6 +229,7 @@ fn settled(
         person: case.lease.person.clone(),
         kinds,
         deliveries: deliveries.len(),
+        newest: deliveries.iter().map(|delivery| delivery.id.clone()).max(),
         decided: decided.to_owned(),
         done,
         state: deliveries.first().map_or(DeliveryState::Done, |delivery| delivery.state),

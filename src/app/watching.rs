@@ -1,0 +1,257 @@
+//! What people are to be told of, read from the store: what is held, what failed, what is missing.
+//!
+//! Each look gives every state that is there, and the ends of those that are known to be over. When
+//! that is told is not decided here. Notices hold ids and counts only.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::asked;
+use super::told::ToldRun;
+use crate::model::{
+    Blame, DeliveryState, Item, Run, RunId, RunState, Slice, SliceState, SourceName,
+};
+use crate::notify::{Notice, Phase, Topic};
+use crate::store::{Filter, Store, StoreError};
+
+/// So many of the newest runs of a source are looked at.
+const LATEST: usize = 10;
+
+/// So many dead letters are counted; there may be more.
+const DEAD: usize = 1_000;
+
+/// So many causes of dead letters are told of; the others wait until one of them is gone.
+const CAUSES: usize = 20;
+
+/// What was asked for and has not begun by then is told of.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Webhooks are lost when more than this share of all who differed had no event...
+const LOST_PERCENT: u64 = 5;
+
+/// ...and so many at least.
+const LOST_LEAST: u64 = 5;
+
+/// The code under which the live road's brake ends deliveries.
+const BRAKE: &str = "brake";
+
+/// Looks again and again, and remembers what it has counted.
+#[derive(Default)]
+pub(super) struct Watching {
+    /// Of the newest run of a source: how many differed, and how many of them had no event.
+    counted: HashMap<SourceName, (RunId, u64, u64)>,
+}
+
+impl Watching {
+    /// Everything that people are to be told of.
+    pub(super) async fn look(
+        &mut self,
+        store: &dyn Store,
+        sources: &[SourceName],
+        now: Timestamp,
+    ) -> Result<Vec<Notice>, StoreError> {
+        let mut notices = Vec::new();
+        for hold in store.holds().await? {
+            let title = match hold.scope.as_str() {
+                "target" => "The LMS is set aside".to_owned(),
+                scope => format!("The {scope} is set aside"),
+            };
+            let more = "Nothing is lost: work goes on by itself when it answers again.";
+            let lines = vec![hold.reason, more.to_owned()];
+            notices.push(began(Topic::Hold, &hold.scope, title, lines, None));
+        }
+        notices.extend(dead_letters(store).await?);
+        for source in sources {
+            let mut runs = store.runs(Some(source), LATEST).await?;
+            runs.retain(|run| !run.plan_only);
+            for run in &runs {
+                notices.extend(run.slices.iter().filter_map(|slice| held(run, slice)));
+            }
+            notices.extend(asked_for(store, source, now).await?);
+            if let Some(run) = runs.iter().find(|run| run.ended_at.is_some()) {
+                notices.extend(carried_through(run));
+                notices.push(certificate(run));
+                notices.push(self.webhooks(store, run).await?);
+            }
+        }
+        Ok(notices)
+    }
+
+    async fn webhooks(&mut self, store: &dyn Store, run: &Run) -> Result<Notice, StoreError> {
+        let known = self.counted.get(&run.source).filter(|(id, ..)| *id == run.id);
+        let (all, lost) = if let Some((_, all, lost)) = known {
+            (*all, *lost)
+        } else {
+            let items = ToldRun::items(store, run).await?;
+            let differs = |item: &&Item| item.kind.is_some();
+            let is_lost = |item: &&Item| differs(item) && item.blame == Some(Blame::NoEvent);
+            let all = count(items.iter().filter(differs).count());
+            let lost = count(items.iter().filter(is_lost).count());
+            self.counted.insert(run.source.clone(), (run.id.clone(), all, lost));
+            (all, lost)
+        };
+        let (source, id) = (&run.source, &run.id);
+        let about = source.as_str();
+        if lost < LOST_LEAST || lost * 100 <= all * LOST_PERCENT {
+            return Ok(ended(
+                Topic::LostWebhooks,
+                about,
+                format!("Webhooks of {source} come again"),
+            ));
+        }
+        let title = format!("Webhooks of {source} get lost");
+        let line = format!("Of {all} people who differed in run {id}, {lost} had no event.");
+        let todo = format!(
+            "Look in HR whether the webhook to /webhooks/{source} is still there and active, and \
+             whether it has all events."
+        );
+        Ok(began(Topic::LostWebhooks, about, title, vec![line], Some(todo)))
+    }
+}
+
+/// That a state which was told of is there no more, when nothing better is known of its end.
+pub(super) fn over(topic: Topic, about: &str) -> Notice {
+    let title = match topic {
+        Topic::Hold if about == "target" => "The LMS is back".to_owned(),
+        Topic::Hold => format!("The {about} is back"),
+        Topic::DeadLetters => format!("No dead letters any more: {about}"),
+        _ => format!("Over: {} ({about})", topic.word()),
+    };
+    ended(topic, about, title)
+}
+
+/// Deliveries that need a person, by their causes.
+async fn dead_letters(store: &dyn Store) -> Result<Vec<Notice>, StoreError> {
+    let filter = Filter { state: Some(DeliveryState::Dead), ..Filter::default() };
+    let dead = store.deliveries(&filter, DEAD).await?;
+    let more = if dead.len() >= DEAD { "at least " } else { "" };
+    let mut causes: BTreeMap<String, u64> = BTreeMap::new();
+    for delivery in dead {
+        *causes.entry(delivery.code.unwrap_or_else(|| "no code".to_owned())).or_default() += 1;
+    }
+    let notice = |(code, many): (String, u64)| {
+        let letters = if many == 1 { "dead letter" } else { "dead letters" };
+        let list = format!("`instep deliveries --state dead --code {code}` lists them.");
+        if code == BRAKE {
+            let title = format!("{more}{many} deactivations stopped by the brake");
+            let line = "More events than in any usual hour say that somebody has left.";
+            return began(Topic::Brake, "live", title, vec![line.to_owned()], Some(list));
+        }
+        let title = format!("{more}{many} {letters}: {code}");
+        began(Topic::DeadLetters, &code, title, Vec::new(), Some(list))
+    };
+    Ok(causes.into_iter().take(CAUSES).map(notice).collect())
+}
+
+/// A slice that the brake stopped, or what became of it.
+fn held(run: &Run, slice: &Slice) -> Option<Notice> {
+    let (source, id, word, people) = (&run.source, &run.id, slice.kind.word(), slice.people);
+    let about = format!("{source}/{word}/{id}");
+    let what = format!("{source}: {word} of {people} people");
+    Some(match &slice.state {
+        SliceState::Free => return None,
+        SliceState::Held { reason, until } => {
+            let limit = slice.limit;
+            let mut lines = vec![reason.clone(), format!("The brake lets {limit} pass.")];
+            lines.push(format!("It can be approved until {until}."));
+            let todo = format!("`instep runs show {id}` shows who, why and how to approve.");
+            began(Topic::Brake, &about, format!("{what} held"), lines, Some(todo))
+        }
+        SliceState::Approved { by, people, .. } => {
+            ended(Topic::Brake, &about, format!("{what} held, and approved for {people} by {by}"))
+        }
+        SliceState::Rejected { by, .. } => {
+            ended(Topic::Brake, &about, format!("{what} held, and rejected by {by}"))
+        }
+        SliceState::Expired => {
+            let title = format!("{what} held, and expired: nobody approved it in time");
+            ended(Topic::Brake, &about, title)
+        }
+    })
+}
+
+/// Whether the newest run was carried through.
+fn carried_through(run: &Run) -> Option<Notice> {
+    let (source, id) = (&run.source, &run.id);
+    match &run.state {
+        RunState::Failed { reason } => {
+            let title = format!("The full sync of {source} was not carried through");
+            let todo = format!("`instep runs show {id}` says more, `instep sync` tries again.");
+            let lines = vec![reason.clone()];
+            Some(began(Topic::Sync, source.as_str(), title, lines, Some(todo)))
+        }
+        RunState::Done => {
+            let title = format!("The full sync of {source} was carried through again");
+            Some(ended(Topic::Sync, source.as_str(), title))
+        }
+        RunState::Comparing | RunState::Applying | RunState::Cancelled { .. } => None,
+    }
+}
+
+/// Whether HR's answer was complete.
+fn certificate(run: &Run) -> Notice {
+    let (source, id) = (&run.source, &run.id);
+    if run.certificate.missing.is_empty() {
+        let title = format!("HR's answer is complete again ({source})");
+        return ended(Topic::Certificate, source.as_str(), title);
+    }
+    let title = format!("HR's answer was not complete ({source})");
+    let mut lines = run.certificate.missing.clone();
+    lines.truncate(5);
+    lines.push("Nobody was deactivated in this run.".to_owned());
+    let todo = format!("`instep runs show {id}` says more.");
+    began(Topic::Certificate, source.as_str(), title, lines, Some(todo))
+}
+
+/// A full sync that was missed, and one that does not begin.
+async fn asked_for(
+    store: &dyn Store,
+    source: &SourceName,
+    now: Timestamp,
+) -> Result<Vec<Notice>, StoreError> {
+    let book = asked::read(store, source).await?;
+    let mut notices = Vec::new();
+    let about = format!("{source}/missed");
+    notices.push(match book.missed {
+        Some(due) => {
+            let title = format!("A full sync of {source} was missed");
+            let lines = vec![format!("It was due {due}, and no process was there to begin it.")];
+            let todo = "`instep runs` shows whether it was made up for; `instep sync` does so.";
+            began(Topic::Sync, &about, title, lines, Some(todo.to_owned()))
+        }
+        None => ended(Topic::Sync, &about, format!("The full sync of {source} ran in time again")),
+    });
+    let about = format!("{source}/waits");
+    notices.push(match book.asked.filter(|ask| ask.at + PATIENCE < now) {
+        Some(ask) => {
+            let title = format!("A full sync of {source} does not begin");
+            let lines = vec![format!("It was asked for {}: {}.", ask.at, ask.why)];
+            let todo = "`instep runs` shows whether another one is under way; the log says more.";
+            began(Topic::Sync, &about, title, lines, Some(todo.to_owned()))
+        }
+        None => ended(Topic::Sync, &about, format!("The full sync of {source} has begun")),
+    });
+    Ok(notices)
+}
+
+fn began(
+    topic: Topic,
+    about: &str,
+    title: String,
+    lines: Vec<String>,
+    todo: Option<String>,
+) -> Notice {
+    let about = about.to_owned();
+    Notice { topic, about, phase: Phase::Began, title, lines, todo, link: None }
+}
+
+fn ended(topic: Topic, about: &str, title: String) -> Notice {
+    let about = about.to_owned();
+    Notice { topic, about, phase: Phase::Ended, title, lines: Vec::new(), todo: None, link: None }
+}
+
+fn count(many: usize) -> u64 {
+    u64::try_from(many).unwrap_or(u64::MAX)
+}
