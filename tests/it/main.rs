@@ -14,6 +14,7 @@ mod reconcile;
 mod report;
 mod rules;
 mod ruling;
+mod runs;
 mod sandbox;
 mod store;
 mod walks;

@@ -1,0 +1,126 @@
+//! Full syncs that nobody starts by hand, and what people are told of them.
+
+use instep::model::{Run, SourceName};
+use instep::sandbox::Options;
+use serde_json::{Value, json};
+
+use crate::harness::redis::Server as Redis;
+use crate::harness::smtp::{Asks, Server as Mail};
+use crate::harness::town::{Kept, Town, as_it_is};
+
+fn stepping(people: usize) -> Options {
+    let platform = Some("instep-bob".to_owned());
+    Options { people, in_step: true, platform, ..Options::default() }
+}
+
+/// The last one was so long ago that one was missed since, whenever the test runs.
+async fn miss_one(town: &Town) {
+    let last = town.now() - jiff::SignedDuration::from_hours(48);
+    let note = json!({ "fired": last }).to_string();
+    let store = town.store().await;
+    assert!(store.put_note("full sync of bob", None, Some(&note)).await.expect("a store"));
+}
+
+async fn runs(town: &Town) -> Vec<Run> {
+    let bob = SourceName::new("bob");
+    town.store().await.runs(Some(&bob), 20).await.unwrap_or_default()
+}
+
+async fn until_ended(town: &Town) {
+    let has_ended = async || runs(town).await.iter().any(|run| run.ended_at.is_some());
+    town.until("a run has ended", has_ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_processes_makes_up_for_what_was_missed() {
+    let town = Town::new(stepping(12), Kept::Redis, as_it_is).await;
+    town.sandbox.limit(false);
+    let id = &town.actives()[1];
+    town.change(id, json!({"surname": "Overnight"}));
+    miss_one(&town).await;
+    let (first, second) = (town.serve(&[]).await, town.serve(&[]).await);
+    until_ended(&town).await;
+    assert_eq!(town.account_of(id)["lastName"], "Overnight");
+    // Both have looked by then: whoever asks again is heard by one of them.
+    first.terminate().await;
+    second.terminate().await;
+    let made = runs(&town).await;
+    assert_eq!(made.len(), 1, "{made:#?}");
+    assert_eq!(made[0].asked_by, "the schedule");
+    assert!(town.logged().contains("a full sync was missed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_up_for_where_that_is_not_wanted() {
+    let skip = |toml: &mut String| toml.push_str("\n[schedule]\nmissed = \"skip\"\n");
+    let town = Town::new(stepping(8), Kept::Sqlite, skip).await;
+    miss_one(&town).await;
+    let serving = town.serve(&[]).await;
+    town.until("it is told", async || serving.log().contains("a full sync was missed")).await;
+    serving.terminate().await;
+    assert!(runs(&town).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_report_is_mailed_once() {
+    let mail = Mail::start(Asks { tls: "none", login: None });
+    let port = mail.port;
+    let town = Town::new(stepping(12), Kept::Redis, |toml| {
+        toml.push_str(&format!(
+            "\n[mail]\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nfrom = \
+             \"instep@norvane.example\"\nto = [\"ops@norvane.example\"]\n[report]\nwhen = \
+             \"changes\"\n"
+        ));
+    })
+    .await;
+    town.sandbox.limit(false);
+    town.change(&town.actives()[1], json!({"surname": "Told"}));
+    let (first, second) = (town.serve(&[]).await, town.serve(&[]).await);
+    town.told(&["sync"]).await;
+    let told: Value = mail.mail();
+    let text = told.to_string();
+    assert!(text.contains("full sync of bob") && text.contains("1 person changed"), "{text}");
+    assert!(!text.contains("Told"), "no names unless they are asked for: {text}");
+    // Nothing changed in this one; it is dealt with all the same.
+    town.told(&["sync"]).await;
+    let newest = runs(&town).await[0].id.to_string();
+    let is_dealt_with = async || {
+        let note = town.store().await.note("reports of bob").await.ok().flatten();
+        note.is_some_and(|note| {
+            let note: Value = serde_json::from_str(&note).expect("JSON");
+            note["upto"] == json!(newest) && note["sending"].is_null()
+        })
+    };
+    town.until("the second is dealt with", is_dealt_with).await;
+    first.terminate().await;
+    second.terminate().await;
+    assert!(mail.is_empty(), "one mail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_the_store_lost_are_noticed() {
+    let redis = Redis::single();
+    let town = Town::kept_at(stepping(12), &redis.url(), as_it_is).await;
+    town.sandbox.limit(false);
+    let serving = town.open().await;
+    let id = &town.actives()[1];
+    town.change(id, json!({"surname": "Before"}));
+    town.in_step().await;
+    // As after a failover to a copy that had not got it yet.
+    let delivery = town.deliveries_of(id).await.remove(0).id;
+    town.until("the newest delivery is gone", async || {
+        let keys: Vec<String> = redis.ask(redis::cmd("KEYS").arg("*"));
+        for key in keys.iter().filter(|key| key.contains(delivery.as_str())) {
+            let _: i64 = redis.ask(redis::cmd("DEL").arg(key));
+        }
+        matches!(town.store().await.delivery(&delivery).await, Ok(None))
+    })
+    .await;
+    town.until("a run was asked for", async || {
+        let is_it = |run: &Run| run.asked_by == "the store lost some of its last writes";
+        runs(&town).await.iter().any(is_it)
+    })
+    .await;
+    until_ended(&town).await;
+    drop(serving);
+}
