@@ -71,10 +71,13 @@ async fn a_plan_looks_and_a_sync_acts() {
         assert!(watched.contains("1 person changed"), "{watched}");
         for (args, expected) in [
             (vec!["runs", "show", "0"], Some(1)),
-            (vec!["runs", "cancel", &run], Some(1)),
-            (vec!["runs", "reject", &run, "--slice", "update", "--reason", " "], Some(2)),
+            (vec!["runs", "cancel", &run, "--by", "ann"], Some(1)),
+            (
+                vec!["runs", "reject", &run, "--slice", "update", "--by", "ann", "--reason", " "],
+                Some(2),
+            ),
             (vec!["runs", "approve", &run, "--slice", "everything"], Some(2)),
-            (vec!["runs", "approve", &run, "--slice", "update"], Some(1)),
+            (vec!["runs", "approve", &run, "--slice", "update", "--by", "ann"], Some(1)),
         ] {
             let (code, told) = said(&town, &args).await;
             assert_eq!(code, expected, "{args:?}: {told}");
@@ -123,7 +126,8 @@ async fn what_the_brake_held_is_decided_by_people() {
 
     // With one wrong digit nobody is approved.
     let slice = ["runs", "approve", "last", "--slice", "deactivate"];
-    let (code, told) = said(&town, &[&slice[..], &["--except", "4711"]].concat()).await;
+    let (code, told) =
+        said(&town, &[&slice[..], &["--by", "ann", "--except", "4711"]].concat()).await;
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("4711"), "{told}");
 
