@@ -35,7 +35,7 @@ pub(super) async fn keep_in_step(
         let desk = Desk { worker: worker.clone(), settings: settings.clone(), stop: stop.clone() };
         let before = waits.take();
         // A panic must not leave a process that never compares again.
-        let turn = tokio::spawn(async move { desk.turn(since, before).await });
+        let turn = tokio::spawn(async move { Box::pin(desk.turn(since, before)).await });
         let pause = match turn.await {
             Ok(Ok(Turn::Done)) => LOOK,
             Ok(Ok(Turn::Waits(ask))) => {

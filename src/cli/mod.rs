@@ -158,7 +158,7 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Sync(args) => {
             with_store(config, async |loaded, store, clock| {
-                sync::run(args, loaded.settings, &store, &clock).await
+                Box::pin(sync::run(args, loaded.settings, &store, &clock)).await
             })
             .await
         }

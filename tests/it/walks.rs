@@ -21,6 +21,8 @@ mod usernames;
 
 use instep::sandbox::Options;
 
+use crate::harness::town::patient;
+
 /// Makes each walk a test on each store.
 macro_rules! on_both {
     ($($walk:ident)+) => {
@@ -57,6 +59,12 @@ fn small(people: usize) -> Options {
 /// So many people, and an LMS in step with HR that bears Instep's ids, but not Instep's memory.
 fn stepping(people: usize) -> Options {
     Options { in_step: true, platform: Some("instep-bob".to_owned()), ..small(people) }
+}
+
+/// As [`patient`], and everybody may be made at once.
+fn unbraked(toml: &mut String) {
+    patient(toml);
+    toml.push_str("\n[brake]\ncreate = { percent = 100, least = 10_000 }\n");
 }
 
 /// Adds to the rules: keys of `[rules]` itself, and whole tables.

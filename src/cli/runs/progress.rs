@@ -1,5 +1,6 @@
 //! How far a run is, on stderr: one line that is redrawn on a terminal, else a line now and then.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
@@ -29,10 +30,10 @@ pub(in crate::cli) fn words(stage: &Stage) -> String {
         Stage::Applying { settled, all, failed, seconds_left } => {
             let mut text = format!("applying: {} of {}", number(*settled), number(*all));
             if *failed > 0 {
-                text += &format!(", {} failed", number(*failed));
+                let _ = write!(text, ", {} failed", number(*failed));
             }
             if let Some(left) = seconds_left {
-                text += &format!(", about {} left", time(*left));
+                let _ = write!(text, ", about {} left", time(*left));
             }
             text
         }

@@ -4,7 +4,7 @@
 use instep::model::DeliveryState;
 use serde_json::json;
 
-use super::{empty, on_both, small};
+use super::{empty, on_both, small, unbraked};
 use crate::harness::town::{Kept, Town, as_it_is, patient};
 
 on_both! {
@@ -46,14 +46,14 @@ async fn who_has_neither_mail_nor_user_name_is_told_about(kept: Kept) {
 }
 
 async fn a_sync_makes_an_account_for_everybody(kept: Kept) {
-    let town = Town::new(small(60), kept, patient).await;
+    let town = Town::new(small(60), kept, unbraked).await;
     town.sandbox.limit(false);
     town.rewrite(|toml| {
         *toml = toml.replace("[target]\n", "[target]\nwrites_per_second = 1000\n");
     });
     let _serving = town.serve(&[]).await;
     let said = town.told(&["sync"]).await;
-    assert!(said.contains("60 people changed"), "{said}");
+    assert!(said.contains("60 people in HR"), "{said}");
     town.in_step().await;
     assert!(town.hr_calls().await.of("POST /v1/people/search") <= 1 + 3);
     let writes = town.sandbox.writes();

@@ -3,7 +3,7 @@
 use instep::sandbox::Change;
 use serde_json::json;
 
-use super::{on_both, small, stepping};
+use super::{on_both, small, stepping, unbraked};
 use crate::harness::town::{Kept, Town, patient};
 
 on_both! {
@@ -39,9 +39,9 @@ async fn a_storm_about_few_people_costs_few_calls(kept: Kept) {
 }
 
 async fn a_live_change_gets_past_a_sync(kept: Kept) {
-    let town = Town::new(small(250), kept, patient).await;
+    let town = Town::new(small(250), kept, unbraked).await;
     let _serving = town.open().await;
-    town.told(&["sync"]).await;
+    town.told(&["sync", "--no-wait"]).await;
     town.until("the sync has begun", async || town.sandbox.writes() > 20).await;
     let begun = town.now();
     let id = town.hire(json!({"firstName": "Live", "surname": "Lane"}));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use instep::store::Filter;
 use serde_json::json;
 
-use super::{on_both, small, stepping};
-use crate::harness::town::{Kept, Town, as_it_is, patient};
+use super::{on_both, small, stepping, unbraked};
+use crate::harness::town::{Kept, Town, as_it_is};
 
 on_both! {
     one_that_is_told_to_stop_gives_everything_back
@@ -15,9 +15,9 @@ on_both! {
 }
 
 async fn one_that_is_told_to_stop_gives_everything_back(kept: Kept) {
-    let town = Town::new(small(60), kept, patient).await;
+    let town = Town::new(small(60), kept, unbraked).await;
     let serving = town.open().await;
-    town.told(&["sync"]).await;
+    town.told(&["sync", "--no-wait"]).await;
     town.until("it is at work", async || town.sandbox.writes() > 5).await;
     let (status, took) = serving.terminate().await;
     assert!(status.success(), "{status:?}\n{}", town.logged());
