@@ -273,3 +273,6 @@ async fn put(
     });
     written.await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ async fn put(
     }
     Ok(store.put_note(name, before, Some(&text)).await?.then_some(text))
 }
+
+#[cfg(test)]
+mod tests;
