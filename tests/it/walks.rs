@@ -64,7 +64,7 @@ fn stepping(people: usize) -> Options {
 /// As [`patient`], and everybody may be made at once.
 fn unbraked(toml: &mut String) {
     patient(toml);
-    toml.push_str("\n[brake]\ncreate = { percent = 100, least = 10_000 }\n");
+    *toml = toml.replace("[brake]\n", "[brake]\ncreate = { percent = 100, least = 10_000 }\n");
 }
 
 /// Adds to the rules: keys of `[rules]` itself, and whole tables.

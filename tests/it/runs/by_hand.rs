@@ -102,9 +102,9 @@ async fn who_does_not_wait_leaves_the_run_to_those_who_serve() {
     assert_eq!(town.account_of(id)["lastName"], "Later");
 }
 
-/// The brake lets five go.
+/// The brake lets two go.
 fn braked(toml: &mut String) {
-    toml.push_str("\n[brake]\ndeactivate = { percent = 1, least = 2 }\n");
+    *toml = toml.replace("[brake]\n", "[brake]\ndeactivate = { percent = 1, least = 2 }\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
