@@ -153,9 +153,7 @@ fn held(run: &Run, slice: &Slice) -> Option<Notice> {
     Some(match &slice.state {
         SliceState::Free => return None,
         SliceState::Held { reason, until } => {
-            let limit = slice.limit;
-            let mut lines = vec![reason.clone(), format!("The brake lets {limit} pass.")];
-            lines.push(format!("It can be approved until {until}."));
+            let lines = vec![reason.clone(), format!("It can be approved until {until}.")];
             let todo = format!("`instep runs show {id}` shows who, why and how to approve.");
             began(Topic::Brake, &about, format!("{what} held"), lines, Some(todo))
         }

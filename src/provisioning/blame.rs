@@ -15,6 +15,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::drift;
+use crate::model::event::{APPOINTMENT, MANAGER_ARRIVED};
+use crate::model::run::{SYNC, SYNC_ABSENT};
 use crate::model::{
     Account, AccountStatus, Blame, Catalogue, Delivery, DeliveryState, Drift, Field, Lane, Link,
 };
@@ -91,9 +93,11 @@ fn decided_otherwise(delivery: &Delivery, rules: &str) -> bool {
     last.is_some_and(|attempt| !attempt.rules.is_empty() && attempt.rules != rules)
 }
 
-/// Whether HR told us; what a run queued is no news. A replay may put an event into the bulk lane.
+/// Whether HR told us; what we queued ourselves is no news. A replay may put an event into the bulk
+/// lane.
 fn is_event(delivery: &Delivery) -> bool {
-    delivery.lane == Lane::Live || delivery.replays > 0
+    let ours = [APPOINTMENT, MANAGER_ARRIVED, SYNC, SYNC_ABSENT];
+    !ours.contains(&&*delivery.kind) && (delivery.lane == Lane::Live || delivery.replays > 0)
 }
 
 impl Evidence<'_> {

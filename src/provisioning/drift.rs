@@ -32,9 +32,12 @@ pub fn differences(
             // A new account is told as such.
             Change::Activate if !drift.iter().any(is_arrival) => drift.push(Drift::ShouldBeActive),
             Change::Update(fields) => {
-                drift.extend(fields.iter().map(|(field, new)| Drift::Field {
+                // Whoever comes back gets all fields written, and is out of step in few of them.
+                let old = |field| account.and_then(|account| account.fields.get(field).cloned());
+                let differing = fields.iter().filter(|(field, new)| old(field) != **new);
+                drift.extend(differing.map(|(field, new)| Drift::Field {
                     name: field.word().to_owned(),
-                    old: account.and_then(|account| account.fields.get(field).cloned()),
+                    old: old(field),
                     new: new.clone(),
                 }));
             }
@@ -52,14 +55,18 @@ pub fn differences(
             Change::Leave { group: id, role } => {
                 drift.push(Drift::InGroup { group: group(id, role) });
             }
-            Change::SetCustom(values) => drift.extend(values.iter().map(|(id, new)| {
-                let field = catalogue.custom_fields.iter().find(|field| field.id == *id);
-                Drift::Field {
-                    name: field.map_or_else(|| id.to_string(), |field| field.name.clone()),
-                    old: link.custom.get(id).cloned().flatten(),
-                    new: new.clone(),
-                }
-            })),
+            Change::SetCustom(values) => {
+                let old = |id| link.custom.get(id).cloned().flatten();
+                let differing = values.iter().filter(|(id, new)| old(id) != **new);
+                drift.extend(differing.map(|(id, new)| {
+                    let field = catalogue.custom_fields.iter().find(|field| field.id == *id);
+                    Drift::Field {
+                        name: field.map_or_else(|| id.to_string(), |field| field.name.clone()),
+                        old: old(id),
+                        new: new.clone(),
+                    }
+                }));
+            }
             Change::SetManager { add, remove } => {
                 drift.push(Drift::Manager { old: remove.clone(), new: add.clone() });
             }

@@ -95,7 +95,7 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
     let title = match &slice.state {
         SliceState::Free => return None,
         SliceState::Held { reason, until } => {
-            lead.push(format!("{} {limit}", sentence(reason)));
+            lead.push(sentence(reason));
             let until = moment(*until, &report.zone);
             lead.push(format!(
                 "Nothing of it is applied until somebody approves; by {until} it expires."
