@@ -136,9 +136,9 @@ impl Worker {
         }
         start_anew(link);
         link.account = Some(account.clone());
-        if let Some(Link { groups, custom, manager, kept, restoring, .. }) = before {
+        if let Some(Link { kept, restoring, groups, custom, manager, .. }) = before {
             // What rules gave to the account goes with it: else nothing of it could be taken away.
-            *link = Link { groups, custom, manager, kept, restoring, ..std::mem::take(link) };
+            *link = Link { kept, restoring, groups, custom, manager, ..std::mem::take(link) };
         }
         self.save(case, link).await
     }

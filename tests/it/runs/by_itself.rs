@@ -66,11 +66,12 @@ async fn the_report_is_mailed_once() {
     let mail = Mail::start(Asks { tls: "none", login: None });
     let port = mail.port;
     let town = Town::new(stepping(12), Kept::Redis, |toml| {
-        *toml += &format!(
+        let mail = format!(
             "\n[mail]\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nfrom = \
              \"instep@norvane.example\"\nto = [\"ops@norvane.example\"]\n[report]\nwhen = \
              \"changes\"\n"
         );
+        toml.push_str(&mail);
     })
     .await;
     town.sandbox.limit(false);
