@@ -151,6 +151,10 @@ impl Reconciler<'_> {
         for item in &mut items {
             item.state = state(item, &run.slices, run.plan_only);
         }
+        if run.slices.iter().any(is_held) {
+            // Whoever sees a normal day held learns which limits would fit this company.
+            run.remarks.extend(brake::suggest(&history, &self.settings.brake));
+        }
         let Comparison { result, accounts, .. } = comparison;
         (run.people, run.accounts, run.linked) = (result.people, accounts.count(), linked);
         (run.in_step, run.filtered) = (result.in_step, result.filtered);

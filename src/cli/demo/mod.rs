@@ -81,7 +81,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let instep = Instep::build(settings, store, clock.clone())?;
     let now = clock.clone();
     let mut view = View::new(std::io::stdout().is_terminal(), clock);
-    view.welcome(&sandbox, address, &args);
+    view.welcome(&sandbox, address, &args, folder.path());
     let mut told = instep.listen();
     let stop = CancellationToken::new();
     super::serve::stop_on_signal(stop.clone())?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -70,7 +71,7 @@ impl View {
     }
 
     /// Says what runs where.
-    pub fn welcome(&self, sandbox: &Sandbox, address: SocketAddr, args: &DemoArgs) {
+    pub fn welcome(&self, sandbox: &Sandbox, address: SocketAddr, args: &DemoArgs, folder: &Path) {
         let kept = args.store.as_ref().map_or("SQLite in a temporary folder", |_| "Redis");
         let (hibob, lms) = (sandbox.hibob_url(), sandbox.lms_url());
         let DemoArgs { people, rate, seed, .. } = args;
@@ -80,7 +81,15 @@ impl View {
         anstream::println!("  HR   a sandbox HiBob        {hibob}/_sandbox/state");
         anstream::println!("  LMS  a sandbox 360Learning  {lms}/_sandbox/state");
         anstream::println!("  Instep                      http://{address}/metrics");
-        anstream::println!("  kept in                     {kept}\n");
+        anstream::println!("  kept in                     {kept}");
+        if args.store.is_none() {
+            let config = folder.join("instep.toml");
+            anstream::println!(
+                "  from another shell          instep --config {} explain, plan --all, sync --plan",
+                config.display()
+            );
+        }
+        anstream::println!();
         let end = args.seconds.map_or_else(
             || "Ctrl-C ends it".to_owned(),
             |seconds| format!("it ends by itself after {seconds} s, or with Ctrl-C"),
