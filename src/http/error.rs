@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -90,12 +90,17 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let leaves_body = matches!(self, Self::TooLarge(_) | Self::TooSlow | Self::BrokenOff);
         let mut response = match self {
             Self::BadSignature => self.status().into_response(),
             _ => (self.status(), format!("{self}\n")).into_response(),
         };
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if leaves_body {
+            // Said, so that nobody sends the next request on a connection that is about to close.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

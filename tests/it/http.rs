@@ -153,7 +153,8 @@ async fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let front = Front::limited("sizes", Limits { body: 1000, ..Limits::default() }).await;
     // Only the head is ever sent.
     let announced = "POST /webhooks/sizes HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n";
-    assert_eq!(front.ask(announced).await.status, 413);
+    let refused = front.ask(announced).await;
+    assert_eq!((refused.status, refused.header("connection")), (413, Some("close")));
     let chunk = format!("3e8\r\n{}\r\n1\r\nx\r\n0\r\n\r\n", "x".repeat(1000));
     let chunked = [("Transfer-Encoding", "chunked")];
     assert_eq!(front.post(&chunk, &chunked).await.status, 413);
