@@ -39,26 +39,19 @@ pub struct Scheduler {
     called: HashMap<Person, (Timestamp, Timestamp)>,
 }
 
-/// What the scheduler asks the one who runs it to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Duty {
-    /// The store was emptied while we ran: events may be lost, so a full sync is to be asked for.
-    /// This is its new name.
-    AskForFullSync(String),
-}
-
 impl Scheduler {
     /// A scheduler that has seen nothing yet.
     pub fn new(store: Arc<dyn Store>, settings: StoreSettings, clock: Clock) -> Self {
         Self { store, settings, clock, epoch: None, called: HashMap::new() }
     }
 
-    /// Does what is due and says what somebody else must do, or rests a moment when there is
-    /// nothing. The first look is at once: whatever is lost after it is noticed.
-    pub async fn next(&mut self, stop: &CancellationToken) -> Option<Duty> {
+    /// Does what is due, or rests a moment when there is nothing. Gives the new name of a store that
+    /// was emptied while we ran: events may be lost, so a full sync is to be asked for. The first
+    /// look is at once: whatever is lost after it is noticed.
+    pub async fn next(&mut self, stop: &CancellationToken) -> Option<String> {
         match self.look().await {
-            Ok(Some(duty)) => return Some(duty),
             Ok(None) => {}
+            Ok(emptied) => return emptied,
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the store is away");
             }
@@ -70,11 +63,11 @@ impl Scheduler {
         None
     }
 
-    async fn look(&mut self) -> Result<Option<Duty>, StoreError> {
+    async fn look(&mut self) -> Result<Option<String>, StoreError> {
         let epoch = self.store.epoch().await?;
         if self.epoch.replace(epoch.clone()).is_some_and(|before| before != epoch) {
             tracing::error!("the store was emptied while we ran: a full sync is asked for");
-            return Ok(Some(Duty::AskForFullSync(epoch)));
+            return Ok(Some(epoch));
         }
         self.call_appointments().await?;
         let rate = Rate { calls: 1, per: TRIM, burst: 1 };

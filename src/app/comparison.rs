@@ -1,15 +1,14 @@
 //! HR against the LMS, person by person, from what the sandbox's doubles say of themselves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{
-    Account, AccountId, AccountStatus, Desired, Field, ManagerKey, Record, Strength,
-};
+use crate::model::{Account, AccountStatus, Desired, ManagerKey, Record, Strength};
 use crate::provisioning::drift::drift;
 use crate::provisioning::rules::{Decision, Rules};
+use crate::targets::learning360::account;
 
 /// What the comparison shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub fn wanted(people: &[Value], rules: &Rules, now: Timestamp) -> Vec<Desired> {
 /// Compares HR's records with the LMS's accounts, as the rules see them at this moment.
 pub fn compare(people: &[Value], accounts: &[Value], rules: &Rules, now: Timestamp) -> Comparison {
     let accounts: Vec<(Account, &Value)> =
-        accounts.iter().filter_map(|shown| Some((account(shown)?, shown))).collect();
+        accounts.iter().filter_map(|shown| Some((account(shown.clone())?, shown))).collect();
     let wants = wants(people, rules, now);
     let desired = wants.iter().filter_map(|(_, desired)| desired.as_ref().ok());
     let lms = Lms {
@@ -144,25 +143,4 @@ fn custom(desired: &Desired, shown: &Value, differences: &mut Vec<String>) {
             differences.push(format!("{name} differs"));
         }
     }
-}
-
-fn account(shown: &Value) -> Option<Account> {
-    let status = match shown["status"].as_str()? {
-        "active" => AccountStatus::Active,
-        "invited" => AccountStatus::Invited,
-        _ => AccountStatus::Deleted,
-    };
-    let names = [
-        (Field::Email, "mail"),
-        (Field::Username, "username"),
-        (Field::FirstName, "firstName"),
-        (Field::LastName, "lastName"),
-        (Field::Job, "job"),
-        (Field::Lang, "lang"),
-        (Field::Organization, "organization"),
-        (Field::Phone, "phone"),
-    ];
-    let field = |(field, name): (Field, &str)| Some((field, shown[name].as_str()?.to_owned()));
-    let fields: BTreeMap<Field, String> = names.into_iter().filter_map(field).collect();
-    Some(Account { id: AccountId::new(shown["_id"].as_str()?), status, fields })
 }

@@ -66,7 +66,8 @@ pub async fn misses(
 
 type ByValue = BTreeMap<(String, Vec<String>), (usize, Vec<EmployeeId>)>;
 
-async fn gather(source: &SourceName, store: &dyn Store) -> Result<ByValue, StoreError> {
+/// What each value that a table lacks touches: how many people, and some of them.
+pub(super) async fn gather(source: &SourceName, store: &dyn Store) -> Result<ByValue, StoreError> {
     let mut values = ByValue::new();
     // While links are written one can come twice.
     let mut seen: HashSet<Person> = HashSet::new();

@@ -63,11 +63,12 @@ pub use crate::provisioning::rules::{
 pub use crate::reconcile::{
     Progress, ReconcileError, Selection, Stage, approve, cancel, reject, watched,
 };
-use crate::schedule::{Duty, Scheduler};
+use crate::schedule::Scheduler;
 use crate::sources::SourceError;
 use crate::store::Store;
 use crate::store::newest::Newest;
 use crate::targets::TargetError;
+pub use crate::targets::learning360::member;
 use crate::telemetry;
 pub use crate::worker::Settled;
 use crate::worker::{Afresh, FarEnd, Live, Room, Scope, Stop, TargetSide, Worker};
@@ -277,8 +278,7 @@ impl Instep {
             (self.workers.clone(), self.store.clone(), self.clock.clone());
         async move {
             while !stop.is_cancelled() {
-                let Some(duty) = scheduler.next(&stop).await else { continue };
-                let Duty::AskForFullSync(epoch) = duty;
+                let Some(epoch) = scheduler.next(&stop).await else { continue };
                 for worker in &workers {
                     let ask = asked::Ask::of(asked::EMPTIED, &clock).once(&epoch);
                     asked::until_written(&store, &worker.name, &ask, &stop).await;

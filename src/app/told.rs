@@ -1,10 +1,9 @@
 //! Everything that is told about one run, read from the store.
 
-use std::collections::{BTreeMap, HashSet};
-
 use jiff::tz::TimeZone;
 
-use crate::model::{Item, Miss, Person, Personal, Run, SourceName};
+use super::misses::gather;
+use crate::model::{Item, Miss, Personal, Run, SourceName};
 use crate::report::Report;
 use crate::store::{Store, StoreError};
 
@@ -70,28 +69,9 @@ async fn before(store: &dyn Store, run: &Run) -> Result<Vec<Run>, StoreError> {
 /// Values that a table lacks, and how many people have each, as the last look at each person left
 /// it in their link.
 async fn misses(store: &dyn Store, source: &SourceName) -> Result<Vec<(Miss, u64)>, StoreError> {
-    let mut counts: BTreeMap<Miss, u64> = BTreeMap::new();
-    // While links are written one can come twice.
-    let mut seen: HashSet<Person> = HashSet::new();
-    let mut from = None;
-    loop {
-        let page = store.links(source, from.as_deref(), PAGE).await?;
-        for (person, link) in page.links {
-            if !link.misses.is_empty() && seen.insert(person) {
-                let mut misses = link.misses;
-                misses.sort();
-                misses.dedup();
-                for miss in misses {
-                    *counts.entry(miss).or_default() += 1;
-                }
-            }
-        }
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
+    let counts = gather(source, store).await?.into_iter();
+    let counted = counts.map(|((table, keys), (people, _))| (Miss { table, keys }, people as u64));
+    let mut counts: Vec<_> = counted.collect();
     // The sort is stable: among equals the order of tables and values stays.
     counts.sort_by_key(|(_, people)| std::cmp::Reverse(*people));
     Ok(counts)

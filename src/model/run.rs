@@ -145,6 +145,35 @@ pub enum Personal {
     Values,
 }
 
+impl Run {
+    /// A run that has just begun and has seen nothing yet.
+    pub fn begun(id: RunId, source: SourceName, asked_by: &str, started_at: Timestamp) -> Self {
+        Self {
+            id,
+            revision: 1,
+            source,
+            asked_by: asked_by.to_owned(),
+            plan_only: false,
+            started_at,
+            ended_at: None,
+            state: RunState::Comparing,
+            rules: String::new(),
+            certificate: Certificate::default(),
+            people: 0,
+            accounts: 0,
+            linked: 0,
+            in_step: 0,
+            changed: 0,
+            failed: 0,
+            filtered: BTreeMap::new(),
+            slices: Vec::new(),
+            calls: BTreeMap::new(),
+            waited_ms: BTreeMap::new(),
+            remarks: Vec::new(),
+        }
+    }
+}
+
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

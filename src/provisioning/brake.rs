@@ -140,29 +140,9 @@ pub(super) mod tests {
 
     /// A run that saw nobody and did nothing.
     pub fn run() -> Run {
-        Run {
-            id: RunId::new("1"),
-            revision: 1,
-            source: SourceName::new("bob"),
-            asked_by: "the schedule".into(),
-            plan_only: false,
-            started_at: "2026-03-02T02:30:00Z".parse().unwrap(),
-            ended_at: None,
-            state: RunState::Done,
-            rules: String::new(),
-            certificate: Certificate::default(),
-            people: 0,
-            accounts: 0,
-            linked: 0,
-            in_step: 0,
-            changed: 0,
-            failed: 0,
-            filtered: BTreeMap::new(),
-            slices: Vec::new(),
-            calls: BTreeMap::new(),
-            waited_ms: BTreeMap::new(),
-            remarks: Vec::new(),
-        }
+        let begun = "2026-03-02T02:30:00Z".parse().unwrap();
+        let run = Run::begun(RunId::new("1"), SourceName::new("bob"), "the schedule", begun);
+        Run { state: RunState::Done, ..run }
     }
 
     fn settings() -> BrakeSettings {

@@ -16,7 +16,7 @@ mod links;
 mod looking;
 mod progress;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -29,7 +29,7 @@ pub use self::progress::{Progress, Stage};
 
 use crate::clock::Clock;
 use crate::config::{MatchRule, SyncSettings};
-use crate::model::{Certificate, EmployeeId, Run, RunId, RunState, SourceName, linked_note};
+use crate::model::{EmployeeId, Run, RunId, RunState, SourceName, linked_note};
 use crate::provisioning::planning::Policy;
 use crate::provisioning::rules::Rules;
 use crate::sources::SourceError;
@@ -214,27 +214,9 @@ impl Reconciler<'_> {
             claim.turn_to(&id, asked_by).await?;
         }
         let run = Run {
-            id,
-            revision: 1,
-            source: self.name.clone(),
-            asked_by: asked_by.to_owned(),
             plan_only,
-            started_at: self.clock.now(),
-            ended_at: None,
-            state: RunState::Comparing,
             rules: self.rules.version().to_owned(),
-            certificate: Certificate::default(),
-            people: 0,
-            accounts: 0,
-            linked: 0,
-            in_step: 0,
-            changed: 0,
-            failed: 0,
-            filtered: BTreeMap::new(),
-            slices: Vec::new(),
-            calls: BTreeMap::new(),
-            waited_ms: BTreeMap::new(),
-            remarks: Vec::new(),
+            ..Run::begun(id, self.name.clone(), asked_by, self.clock.now())
         };
         self.store.save_run(&run).await?;
         self.carry_on(run, claim, progress, stop).await

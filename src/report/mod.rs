@@ -23,6 +23,7 @@ pub use html::html;
 pub use items::items;
 pub use json::json;
 pub use terminal::terminal;
+pub use words::number;
 
 /// Everything that is told about one run.
 #[derive(Clone, Debug)]

@@ -1,6 +1,5 @@
 //! What is asked for: by one of many, not forgotten, answered by a run.
 
-use std::collections::BTreeMap;
 
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
@@ -10,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::config::ScheduleSettings;
-use crate::model::{Certificate, RunId, RunState};
+use crate::model::RunId;
 use crate::store::sqlite::SqliteStore;
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -58,29 +57,8 @@ impl Desk {
     }
 
     async fn begin_run(&self, started_at: Timestamp, plan_only: bool) {
-        let run = Run {
-            id: RunId::fresh(),
-            revision: 1,
-            source: self.bob.clone(),
-            asked_by: "ann".to_owned(),
-            plan_only,
-            started_at,
-            ended_at: None,
-            state: RunState::Comparing,
-            rules: String::new(),
-            certificate: Certificate::default(),
-            people: 0,
-            accounts: 0,
-            linked: 0,
-            in_step: 0,
-            changed: 0,
-            failed: 0,
-            filtered: BTreeMap::new(),
-            slices: Vec::new(),
-            calls: BTreeMap::new(),
-            waited_ms: BTreeMap::new(),
-            remarks: Vec::new(),
-        };
+        let run =
+            Run { plan_only, ..Run::begun(RunId::fresh(), self.bob.clone(), "ann", started_at) };
         assert!(self.store.save_run(&run).await.expect("a store"));
     }
 }

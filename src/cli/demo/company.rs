@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::{Map, Value, json};
 
+use crate::app::member;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::model::{
     AccountId, AccountStatus, Arrival, CustomFieldId, DeliveryId, DeliveryState, Desired,
-    EmployeeId, Event, EventId, Fate, Field, GivenManager, GroupId, Lane, Link, ManagerKey,
-    SourceName,
+    EmployeeId, Event, EventId, Fate, GivenManager, GroupId, Lane, Link, ManagerKey, SourceName,
 };
 use crate::sandbox::{FieldSetup, Sandbox};
 use crate::store::{LeaseRequest, Store};
@@ -170,17 +170,6 @@ pub async fn remember(
 
 /// The fields under the LMS's names.
 fn fields(desired: &Desired) -> Map<String, Value> {
-    let name = |field| match field {
-        Field::Email => "mail",
-        Field::Username => "username",
-        Field::FirstName => "firstName",
-        Field::LastName => "lastName",
-        Field::Job => "job",
-        Field::Lang => "lang",
-        Field::Organization => "organization",
-        Field::Phone => "phone",
-        Field::DeactivateAt => "toBeDeactivatedAt",
-    };
     let filled = desired.fields.iter().filter_map(|(field, value)| Some((*field, value.clone()?)));
-    filled.map(|(field, value)| (name(field).to_owned(), value.into())).collect()
+    filled.map(|(field, value)| (member(field).to_owned(), value.into())).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::app::Stage;
 use crate::clock::Deadline;
+use crate::report::number;
 
 /// Without a terminal, the same stage is told again after this.
 const NOW_AND_THEN: Duration = Duration::from_secs(15);
@@ -47,19 +48,6 @@ fn time(seconds: u64) -> String {
         60..3_600 => format!("{} min", seconds.div_ceil(60)),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
-}
-
-/// `12,345`.
-fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The line on stderr; wiped when it ends.

@@ -11,18 +11,6 @@ use super::super::{Expression, FieldRule};
 use super::read::{Page, behind};
 use crate::model::{Field, OnBad, Strength};
 
-const FIELDS: [&str; 9] = [
-    "email",
-    "username",
-    "first_name",
-    "last_name",
-    "job",
-    "lang",
-    "organization",
-    "phone",
-    "deactivate_at",
-];
-
 const WRITE: [(&str, Strength); 3] = [
     ("always", Strength::Always),
     ("on_create", Strength::OnCreate),
@@ -49,9 +37,9 @@ pub(super) fn standard(rules: &Table<'_>, page: Page<'_>) -> Standard {
     let list = rules.table("fields");
     let mut fields = BTreeMap::new();
     let mut number_username = false;
-    for name in FIELDS {
-        let field = Field::ALL.into_iter().find(|field| field.word() == name);
-        if let (Some(value), Some(field)) = (list.get(name), field) {
+    for field in Field::ALL {
+        let name = field.word();
+        if let Some(value) = list.get(name) {
             let numbered = (field == Field::Username).then_some(&mut number_username);
             fields.extend(
                 rule(list.notes, list.full(name), value, page, numbered).map(|rule| (field, rule)),
@@ -147,11 +135,12 @@ pub(super) fn moved(rules: &Table<'_>) {
         let Some((span, value)) = rules.gone(key) else { continue };
         let list = value.get_ref().as_array();
         let first = list.and_then(|list| list.iter().find_map(|name| name.get_ref().as_str()));
-        let field = first.and_then(|name| FIELDS.iter().find(|field| **field == name));
+        let field =
+            first.and_then(|name| Field::ALL.into_iter().find(|field| field.word() == name));
         let message = format!(
             "this list is no more: each field says it itself, as in {} = {{ value = \"...\", write \
              = \"{word}\" }}; then take the list out",
-            field.unwrap_or(&"job"),
+            field.unwrap_or(Field::Job).word(),
         );
         rules.notes.wrong(&rules.full(key), Some(span), message);
     }

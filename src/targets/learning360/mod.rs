@@ -23,6 +23,8 @@ pub mod snapshot;
 mod token;
 mod wire;
 
+pub use self::wire::member;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -315,6 +317,11 @@ impl Learning360 {
         let account = self.client.user(call, turn).await?;
         Ok(Done { account: Some(account), ..Done::default() })
     }
+}
+
+/// An account from one of 360Learning's user objects; `None` when it is none.
+pub fn account(user: Value) -> Option<Account> {
+    serde_json::from_value::<wire::User>(user).ok()?.try_into().ok()
 }
 
 /// The refusal to touch an account.

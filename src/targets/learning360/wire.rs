@@ -18,7 +18,7 @@ use crate::model::{
 use crate::targets::TargetError;
 
 /// The member of a user object that holds a field.
-pub(super) fn member(field: Field) -> &'static str {
+pub fn member(field: Field) -> &'static str {
     match field {
         Field::Email => "mail",
         Field::Username => "username",

@@ -14,29 +14,7 @@ use super::{Fixture, NEWER, Stored, bob};
 
 /// A run of this source that begins now.
 pub fn run(on: &Fixture, id: RunId, source: SourceName) -> Run {
-    Run {
-        id,
-        revision: 1,
-        source,
-        asked_by: "the schedule".into(),
-        plan_only: false,
-        started_at: on.clock.now(),
-        ended_at: None,
-        state: RunState::Comparing,
-        rules: "1".into(),
-        certificate: Certificate::default(),
-        people: 0,
-        accounts: 0,
-        linked: 0,
-        in_step: 0,
-        changed: 0,
-        failed: 0,
-        filtered: BTreeMap::new(),
-        slices: Vec::new(),
-        calls: BTreeMap::new(),
-        waited_ms: BTreeMap::new(),
-        remarks: Vec::new(),
-    }
+    Run { rules: "1".into(), ..Run::begun(id, source, "the schedule", on.clock.now()) }
 }
 
 /// An item that tells of somebody with this name.
