@@ -1,6 +1,5 @@
 //! What is asked for: by one of many, not forgotten, answered by a run.
 
-
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
