@@ -77,6 +77,7 @@ impl Scheduler {
                 events: now - self.settings.keep_events,
                 deliveries: now - self.settings.keep_deliveries,
                 runs: now - self.settings.keep_deliveries,
+                audit: now - self.settings.keep_deliveries,
             };
             while self.store.trim(retention).await? > 0 {}
         }

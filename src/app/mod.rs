@@ -4,6 +4,7 @@ mod asked;
 mod closely;
 mod comparison;
 mod connect;
+mod desk;
 mod difference;
 mod examples;
 mod gap;
@@ -35,6 +36,7 @@ pub use connect::{
     Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, sources,
     try_connections,
 };
+pub use desk::Desk;
 pub use difference::{Counts, Difference, Rivals, Turn};
 pub use examples::{Mismatch, Outcome, run_examples};
 pub use items::{Item, Kind, Sign, Totals, group_name, items, manager_name};
@@ -52,17 +54,16 @@ use self::gap::Gap;
 use self::reload::Reloader;
 use crate::clock::Clock;
 use crate::config::{Learning360Settings, Settings};
+use crate::http::who::Gate;
 use crate::http::{self, HttpState, Limits};
-use crate::model::{GroupId, SourceName};
+use crate::model::{Access, Actor, GroupId, SourceName, Via};
 use crate::provisioning::planning::Policy;
 pub use crate::provisioning::planning::{Plan, words};
 pub use crate::provisioning::resolving::ManagerFound;
 pub use crate::provisioning::rules::{
     Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
 };
-pub use crate::reconcile::{
-    Progress, ReconcileError, Selection, Stage, approve, cancel, reject, watched,
-};
+pub use crate::reconcile::{Progress, ReconcileError, Stage, approve, cancel, reject, watched};
 use crate::schedule::Scheduler;
 use crate::sources::SourceError;
 use crate::store::Store;
@@ -118,6 +119,7 @@ pub struct Instep {
     told: broadcast::Sender<Settled>,
     reload: Arc<Notify>,
     newest: Arc<Newest>,
+    gate: Gate,
 }
 
 impl Instep {
@@ -159,7 +161,20 @@ impl Instep {
             }));
         }
         let (reload, settings) = (Arc::new(Notify::new()), Arc::new(settings));
-        Ok(Self { settings, store, clock, workers, told, reload, newest: Arc::default() })
+        let newest = Arc::default();
+        Ok(Self { settings, store, clock, workers, told, reload, newest, gate: Gate::Shut })
+    }
+
+    /// Lets everybody who reaches the port do everything: for the demo, which listens on loopback.
+    #[must_use]
+    pub fn open_to_all(self) -> Self {
+        let gate = Gate::Open(Actor {
+            name: "demo".to_owned(),
+            access: Access::Administrator,
+            via: Via::Console,
+            from: None,
+        });
+        Self { gate, ..self }
     }
 
     /// Hears of every settled attempt from now on.
@@ -251,7 +266,8 @@ impl Instep {
         };
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let state = HttpState::new(store, clock, recorder, stop.clone(), limits);
-        let mut state = state.remembering(&self.newest);
+        let state = state.remembering(&self.newest);
+        let mut state = state.people(self.desk(), self.gate.clone());
         for worker in self.workers.iter().filter(|_| roles.receiver) {
             let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };
             let company = source.company_id.as_deref();
@@ -259,6 +275,22 @@ impl Instep {
             state = state.source(&worker.name, &source.webhook_secrets, company, wake);
         }
         Ok(http::serve(listener, http::router(state), limits, stop, server.shutdown / 2))
+    }
+
+    /// The way from a page to where deeds are done.
+    fn desk(&self) -> http::desk::Desk {
+        let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
+        let asked = desk.clone();
+        http::desk::Desk::new(
+            move |actor, verb| {
+                let desk = desk.clone();
+                Box::pin(async move { desk.act(&actor, verb).await })
+            },
+            move |actor, question| {
+                let desk = asked.clone();
+                Box::pin(async move { desk.ask(&actor, question).await })
+            },
+        )
     }
 
     fn gap(&self) -> Gap {

@@ -8,6 +8,7 @@ use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::model::Refused;
 use crate::store::StoreError;
 
 /// Why a webhook is not taken in.
@@ -103,6 +104,17 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// The status of a deed that was not done, or of a question without an answer.
+pub(super) fn status_of_refused(refused: &Refused) -> StatusCode {
+    match refused {
+        Refused::Forbidden(_) => StatusCode::FORBIDDEN,
+        Refused::NotFound(_) => StatusCode::NOT_FOUND,
+        Refused::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Conflict(_) => StatusCode::CONFLICT,
+        Refused::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What comes in by HTTP. It takes in and looks; it never changes a target.
 //!
 //! - [`webhooks`]: `POST /webhooks/{source}`: raw bytes, verified, stored durably, then 200.
+//! - [`console`]: pages for people; [`who`] says who is asking, and what they do goes to the
+//!   [`desk`](self::desk::Desk).
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
 //! - [`metrics`]: `/metrics`, for Prometheus.
 //! - [`error`]: the one file with status codes.
@@ -8,11 +10,14 @@
 //!
 //! Names model, sources (to verify), store and clock; not targets, not worker.
 
+pub mod console;
+pub mod desk;
 pub mod error;
 pub mod health;
 pub mod metrics;
 pub mod server;
 pub mod webhooks;
+pub mod who;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -20,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::{get, post};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -89,6 +95,8 @@ pub struct HttpState {
     health: health::Health,
     recorder: PrometheusHandle,
     newest: Arc<Newest>,
+    desk: Option<desk::Desk>,
+    gate: who::Gate,
 }
 
 impl HttpState {
@@ -110,7 +118,15 @@ impl HttpState {
             limits,
             recorder,
             newest: Arc::default(),
+            desk: None,
+            gate: who::Gate::default(),
         }
+    }
+
+    /// People come in by this gate, and what they want is done at this desk.
+    #[must_use]
+    pub fn people(self, desk: desk::Desk, gate: who::Gate) -> Self {
+        Self { desk: Some(desk), gate, ..self }
     }
 
     /// What is taken in is remembered here.
@@ -145,13 +161,17 @@ impl HttpState {
 
 /// Everything that is answered by HTTP.
 pub fn router(state: HttpState) -> Router {
+    let state = Arc::new(state);
+    let known = middleware::from_fn_with_state(state.clone(), who::admit);
+    let people = console::router().route_layer(known);
     Router::new()
         .route("/", get(about))
         .route("/webhooks/{source}", post(webhooks::receive))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::render))
-        .with_state(Arc::new(state))
+        .merge(people)
+        .with_state(state)
 }
 
 /// `GET /`: what this is, for whoever finds the port.

@@ -1,27 +1,37 @@
 //! The nouns of the trade: plain data that every part understands. No I/O, no async, no clock.
 
 pub mod account;
+pub mod actor;
+pub mod audit;
 pub mod catalogue;
 pub mod delivery;
 pub mod employee;
 pub mod event;
+pub mod failure;
 pub mod ids;
 pub mod link;
+pub mod question;
 pub mod run;
+pub mod verb;
 
 pub use account::{
     Account, AccountStatus, Candidate, Change, CustomWish, Desired, Done, Field, FoundBy, Kept,
     ManagerKey, Membership, OnBad, Probe, Role, Strength,
 };
+pub use actor::{Access, Actor, Via};
+pub use audit::{AuditEntry, AuditId};
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
 pub use employee::{Answer, Record, Seen};
 pub use event::{APPOINTMENT, Arrival, Event, Fate, MANAGER_ARRIVED};
+pub use failure::{Failure, Which};
 pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
+pub use question::{Question, Somebody};
 pub use run::{
-    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId, RunState,
-    SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
+    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId, RunKind,
+    RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
 };
+pub use verb::{Outcome, Refused, Selection, Verb};

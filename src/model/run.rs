@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, SourceName};
+use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, SourceName, Which};
 
 /// The kind of a run's event about somebody whom HR showed.
 pub const SYNC: &str = "sync";
@@ -83,11 +83,35 @@ impl std::fmt::Display for RunId {
     }
 }
 
-/// A full sync of one source.
+/// What a run is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Everybody is compared.
+    #[default]
+    FullSync,
+    /// These deliveries are looked at again; what doing them again would change waits for a human.
+    Replay {
+        /// Which.
+        which: Which,
+        /// Why, in the words of whoever asked for it.
+        why: String,
+        /// So many people a minute are queued at most.
+        per_minute: u32,
+    },
+}
+
+/// Many deliveries of one source made together: a full sync, or a replay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Its name.
     pub id: RunId,
+    /// What it is made for.
+    #[serde(default)]
+    pub kind: RunKind,
+    /// Who paused it; nothing more is queued until it is resumed.
+    #[serde(default)]
+    pub paused_by: Option<String>,
     /// Counts the writes, from 1: a write that does not follow the last one is refused, so that two
     /// writers never overwrite each other.
     pub revision: u64,
@@ -150,6 +174,8 @@ impl Run {
     pub fn begun(id: RunId, source: SourceName, asked_by: &str, started_at: Timestamp) -> Self {
         Self {
             id,
+            kind: RunKind::default(),
+            paused_by: None,
             revision: 1,
             source,
             asked_by: asked_by.to_owned(),

@@ -1,10 +1,10 @@
 //! What humans decide about runs: held slices are approved or rejected, a run is cancelled. And what
 //! time decides: a slice that nobody approved expires.
 
-use super::{ReconcileError, Selection};
+use super::ReconcileError;
 use crate::clock::Clock;
 use crate::model::{
-    ChangeKind, DeliveryId, Item, ItemState, Run, RunId, RunState, Slice, SliceState,
+    ChangeKind, DeliveryId, Item, ItemState, Run, RunId, RunState, Selection, Slice, SliceState,
 };
 use crate::store::{Store, StoreError};
 

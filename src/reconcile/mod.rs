@@ -16,7 +16,6 @@ mod links;
 mod looking;
 mod progress;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -29,7 +28,7 @@ pub use self::progress::{Progress, Stage};
 
 use crate::clock::Clock;
 use crate::config::{MatchRule, SyncSettings};
-use crate::model::{EmployeeId, Run, RunId, RunState, SourceName, linked_note};
+use crate::model::{Run, RunId, RunState, SourceName, linked_note};
 use crate::provisioning::planning::Policy;
 use crate::provisioning::rules::Rules;
 use crate::sources::SourceError;
@@ -63,28 +62,6 @@ pub struct Reconciler<'a> {
     pub writes_per_second: u32,
     /// The time.
     pub clock: &'a Clock,
-}
-
-/// Whom an approval is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// Everybody in the slice.
-    All,
-    /// Only these.
-    Only(BTreeSet<EmployeeId>),
-    /// Everybody but these.
-    Except(BTreeSet<EmployeeId>),
-}
-
-impl Selection {
-    /// Whether it is for somebody.
-    pub fn has(&self, employee: &EmployeeId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(these) => these.contains(employee),
-            Self::Except(these) => !these.contains(employee),
-        }
-    }
 }
 
 /// Why a run did not go on; each says what to do.

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Deadline;
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, Event, EventId, Item, Lane,
-    Link, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, Event,
+    EventId, Item, Lane, Link, Person, Run, RunId, SourceName,
 };
 
 /// Why the store did not do it; a variant is something the caller does.
@@ -206,6 +206,8 @@ pub struct Retention {
     pub deliveries: Timestamp,
     /// Runs that began before this and have ended go, with their items.
     pub runs: Timestamp,
+    /// Entries of the audit log that are older than this go.
+    pub audit: Timestamp,
 }
 
 /// A raw event as the on-call view shows it.
@@ -352,6 +354,23 @@ pub trait Store: Send + Sync + 'static {
         before: Option<&str>,
         now: Option<&str>,
     ) -> Result<bool, StoreError>;
+
+    /// All notes whose name begins with this, by their names. They are few.
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Writes an entry of the audit log, in the place of the one with the same id if there is one.
+    async fn write_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Entries of the audit log that are older than `before`, or all, newest first, `most` at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when one of them cannot be read: were it left out, the log would
+    /// not tell the truth.
+    async fn audit(
+        &self,
+        before: Option<&AuditId>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Whose account this is.
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError>;

@@ -78,7 +78,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
-    let instep = Instep::build(settings, store, clock.clone())?;
+    let instep = Instep::build(settings, store, clock.clone())?.open_to_all();
     let now = clock.clone();
     let mut view = View::new(std::io::stdout().is_terminal(), clock);
     view.welcome(&sandbox, address, &args, folder.path());

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{find, people, who};
-use crate::app::{self, Selection, ToldRun};
+use crate::app::{self, ToldRun};
 use crate::cli::deliveries::{Exit, Terminal};
 use crate::clock::Clock;
-use crate::model::{ChangeKind, EmployeeId, Run, SliceState};
+use crate::model::{ChangeKind, EmployeeId, Run, Selection, SliceState};
 use crate::store::Store;
 
 /// So many ids are named in a refusal.

@@ -37,6 +37,9 @@
 //! | `run_ids` | sorted set by text | run: in the order of their creation |
 //! | `ended` | sorted set | run that has ended by began: what `trim` looks at |
 //! | `items:<run>` | sorted set | item (JSON) by its number in the run |
+//! | `audit` | hash | entry of the audit log → its stored form (JSON) |
+//! | `audit_ids` | sorted set by text | entry: in the order of their creation |
+//! | `audit_ages` | sorted set | entry by its time: what `trim` looks at |
 //! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
 //!
 //! # How it moves
@@ -70,6 +73,7 @@
 //! a link away leaves none however often.
 
 mod accept;
+mod audit;
 mod budget;
 mod check;
 mod connect;
@@ -102,8 +106,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
-    RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
+    Link, Person, Run, RunId, SourceName,
 };
 
 /// Keeps everything in Redis.
@@ -304,6 +308,22 @@ impl Store for RedisStore {
     ) -> Result<bool, StoreError> {
         assert_short(now);
         self.write_note(name, before, now).await
+    }
+
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.list_notes(prefix).await
+    }
+
+    async fn write_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.write_entry(entry).await
+    }
+
+    async fn audit(
+        &self,
+        before: Option<&AuditId>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.list_audit(before, most).await
     }
 
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {

@@ -54,6 +54,12 @@ pub struct Names {
     pub run_ids: String,
     /// Sorted set: runs that have ended, by the time they began.
     pub ended: String,
+    /// Hash: audit entry → its stored form.
+    pub audit: String,
+    /// Sorted by text: audit entries.
+    pub audit_ids: String,
+    /// Sorted set: audit entries by their time.
+    pub audit_ages: String,
     /// The name that the store was given when it was new.
     pub epoch: String,
     /// Written by the check.
@@ -89,6 +95,9 @@ impl Names {
             runs: name("runs"),
             run_ids: name("run_ids"),
             ended: name("ended"),
+            audit: name("audit"),
+            audit_ids: name("audit_ids"),
+            audit_ages: name("audit_ages"),
             epoch: name("epoch"),
             check: name("check"),
         }

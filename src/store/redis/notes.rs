@@ -13,11 +13,22 @@ impl RedisStore {
     pub(super) async fn read_note(&self, name: &str) -> Result<Option<String>, StoreError> {
         let command = cmd("HGET").arg(&self.names.notes).arg(name).to_owned();
         let stored: Option<String> = self.ask("note", &command).await?;
-        let text = |stored: String| match stored.split_once('\0') {
-            Some((_, text)) => Ok(text.to_owned()),
-            None => Err(StoreError::Unreadable { what: "note", why: "a part is missing".into() }),
-        };
-        stored.map(text).transpose()
+        stored.as_deref().map(text).transpose()
+    }
+
+    /// See [`Store::notes`](crate::store::Store::notes).
+    pub(super) async fn list_notes(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let command = cmd("HGETALL").arg(&self.names.notes).to_owned();
+        let all: Vec<(String, String)> = self.ask("notes", &command).await?;
+        let mut notes = Vec::new();
+        for (name, stored) in all.into_iter().filter(|(name, _)| name.starts_with(prefix)) {
+            notes.push((name, text(&stored)?));
+        }
+        notes.sort();
+        Ok(notes)
     }
 
     /// See [`Store::put_note`](crate::store::Store::put_note).
@@ -32,5 +43,13 @@ impl RedisStore {
             call = call.arg(text.map_or("", |_| "text")).arg(text.unwrap_or_default());
         }
         read("put_note", call.run(&self.connection).await)
+    }
+}
+
+/// Reads a note from `token NUL text`.
+fn text(stored: &str) -> Result<String, StoreError> {
+    match stored.split_once('\0') {
+        Some((_, text)) => Ok(text.to_owned()),
+        None => Err(StoreError::Unreadable { what: "note", why: "a part is missing".into() }),
     }
 }

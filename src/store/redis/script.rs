@@ -40,6 +40,10 @@ scripts! {
     LINKS = "links.lua";
     /// Writes or removes a note.
     PUT_NOTE = "put_note.lua";
+    /// Writes an entry of the audit log.
+    WRITE_AUDIT = "write_audit.lua";
+    /// Lets go of old entries of the audit log.
+    TRIM_AUDIT = "trim_audit.lua";
     /// Writes a run.
     SAVE_RUN = "save_run.lua";
     /// Writes items of a run.

@@ -86,6 +86,7 @@ impl RedisStore {
     pub(super) async fn let_go(&self, retention: Retention) -> Result<u64, StoreError> {
         let before = retention.deliveries.as_millisecond();
         let mut count = self.let_go_of_runs(retention).await?;
+        count += self.let_go_of_audit(retention).await?;
         for index in [&self.names.done, &self.names.ignored] {
             let mut command = cmd("ZRANGEBYSCORE");
             command.arg(index).arg("-inf").arg(format!("({before}"));

@@ -7,6 +7,7 @@
 //! cause is gone, the next call succeeds.
 
 mod accept;
+mod audit;
 mod file;
 mod lease;
 mod links;
@@ -43,8 +44,8 @@ use super::{
 };
 use crate::clock::{Clock, Deadline};
 use crate::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, DeliveryState, EventId, Item, Lane, Link,
-    Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, EventId,
+    Item, Lane, Link, Person, Run, RunId, SourceName,
 };
 
 /// Why a piece of work ended early.
@@ -325,6 +326,25 @@ impl Store for SqliteStore {
         let (before, now) = (own(before), own(now));
         let put = move |db: &_| notes::put(db, &name, before.as_deref(), now.as_deref());
         self.writer.write("put_note", put).await
+    }
+
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.readers.read("notes", move |db| notes::list(db, &prefix)).await
+    }
+
+    async fn write_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.writer.write("write_audit", move |db| audit::write(db, &entry)).await
+    }
+
+    async fn audit(
+        &self,
+        before: Option<&AuditId>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let before = before.cloned();
+        self.readers.read("audit", move |db| audit::list(db, before.as_ref(), most)).await
     }
 
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {

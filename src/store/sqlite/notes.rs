@@ -32,3 +32,13 @@ pub(super) fn put(
     }
     Ok(true)
 }
+
+/// All notes whose name begins with this, by their names.
+pub(super) fn list(db: &Connection, prefix: &str) -> Result<Vec<(String, String)>, Stop> {
+    // Of all texts that begin with the prefix none is greater than that.
+    let sql = "SELECT name, text FROM note WHERE name >= ?1 AND name < ?2 ORDER BY name";
+    let mut find = db.prepare_cached(sql)?;
+    let found = find
+        .query_map((prefix, format!("{prefix}\u{10ffff}")), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}

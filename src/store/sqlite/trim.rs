@@ -5,8 +5,7 @@ use rusqlite::Connection;
 use super::{Stop, limit, runs};
 use crate::store::Retention;
 
-/// So many deliveries, so many events, and so many runs and items go in one step: others wait for
-/// the writer meanwhile.
+/// So many of each kind go in one step: others wait for the writer meanwhile.
 const AT_ONCE: usize = 500;
 /// So many free pages are kept for what comes next (4 MiB)…
 const SPARE_PAGES: i64 = 1_000;
@@ -22,8 +21,12 @@ pub(super) fn trim(db: &Connection, retention: Retention) -> Result<u64, Stop> {
         WHERE received < ?1 AND NOT EXISTS (SELECT 1 FROM delivery \
             WHERE delivery.event = event.id AND delivery.state IN ('waiting', 'dead')) \
         ORDER BY received LIMIT ?2)";
+    let audit = "DELETE FROM audit WHERE id IN \
+        (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)";
+    let kinds =
+        [(deliveries, retention.deliveries), (events, retention.events), (audit, retention.audit)];
     let mut gone = runs::trim(db, retention, AT_ONCE)?;
-    for (sql, before) in [(deliveries, retention.deliveries), (events, retention.events)] {
+    for (sql, before) in kinds {
         gone += db.prepare_cached(sql)?.execute((before.as_millisecond(), limit(AT_ONCE)))?;
     }
     let free: i64 = db.pragma_query_one(None, "freelist_count")?;

@@ -191,6 +191,9 @@ impl Store for OnlyBudgets {
     async fn unlink(&self, _: &Person) -> Result<bool, StoreError> { unreachable!() }
     async fn note(&self, _: &str) -> Result<Option<String>, StoreError> { unreachable!() }
     async fn put_note(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<bool, StoreError> { unreachable!() }
+    async fn notes(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> { unreachable!() }
+    async fn write_audit(&self, _: &AuditEntry) -> Result<(), StoreError> { unreachable!() }
+    async fn audit(&self, _: Option<&AuditId>, _: usize) -> Result<Vec<AuditEntry>, StoreError> { unreachable!() }
     async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> { unreachable!() }
     async fn delivery(&self, _: &DeliveryId) -> Result<Option<Delivery>, StoreError> { unreachable!() }
     async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> { unreachable!() }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
-    RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
+    Link, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -137,6 +137,19 @@ impl Store for Sick {
         now: Option<&str>,
     ) -> Result<bool, StoreError> {
         self.up("put_note")?.put_note(name, before, now).await
+    }
+    async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.up("notes")?.notes(prefix).await
+    }
+    async fn write_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.up("write_audit")?.write_audit(entry).await
+    }
+    async fn audit(
+        &self,
+        before: Option<&AuditId>,
+        most: usize,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.up("audit")?.audit(before, most).await
     }
     async fn owner(&self, account: &AccountId) -> Result<Option<Person>, StoreError> {
         self.up("owner")?.owner(account).await

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, Choice, Delivery, DeliveryId, EventId, Item, Lane, Link, Person, Run,
-    RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
+    Link, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -88,6 +88,15 @@ impl Store for Budgets {
         _: Option<&str>,
     ) -> Result<bool, StoreError> {
         no("put_note")
+    }
+    async fn notes(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> {
+        no("notes")
+    }
+    async fn write_audit(&self, _: &AuditEntry) -> Result<(), StoreError> {
+        no("write_audit")
+    }
+    async fn audit(&self, _: Option<&AuditId>, _: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        no("audit")
     }
     async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> {
         no("owner")

@@ -1,7 +1,7 @@
 //! The brake: a slice that is too large waits for a human, and so does a storm of live events.
 
-use instep::app::{Selection, approve, reject};
-use instep::model::{DeliveryState, EmployeeId};
+use instep::app::{approve, reject};
+use instep::model::{DeliveryState, EmployeeId, Selection};
 use instep::store::Filter;
 
 use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use instep::model::{
     AccountId, Blame, Certificate, ChangeKind, DeliveryId, Drift, EmployeeId, Item, ItemState,
-    Miss, Run, RunId, RunState, Slice, SliceState, SourceName,
+    Miss, Run, RunId, RunKind, RunState, Slice, SliceState, SourceName,
 };
 use jiff::{Timestamp, ToSpan};
 
@@ -32,6 +32,8 @@ fn delivery(number: u64) -> DeliveryId {
 pub fn quiet(id: &str, started_at: Timestamp) -> Run {
     Run {
         id: RunId::new(id),
+        kind: RunKind::FullSync,
+        paused_by: None,
         revision: 1,
         source: SourceName::new("bob"),
         asked_by: "the schedule".to_owned(),

@@ -80,6 +80,7 @@ macro_rules! suite {
                     a_note_is_written_by_who_knows_it
                     a_note_holds_any_text
                     of_many_who_try_one_succeeds
+                    notes_are_listed_by_the_beginning_of_their_names
                 }
                 looking {
                     what_is_unknown_is_none
@@ -95,6 +96,11 @@ macro_rules! suite {
                     a_replay_is_never_deduplicated
                     a_replay_reaches_a_person_under_lease
                     a_replay_waits_for_its_time_in_its_lane
+                }
+                auditing {
+                    an_entry_is_kept_and_completed
+                    entries_are_listed_newest_first_in_parts
+                    old_entries_go
                 }
                 upkeep {
                     depth_counts_each_state

@@ -218,7 +218,7 @@ impl Walk {
             Step::Trim { events, deliveries, runs } => {
                 let ago = |seconds| now - Duration::from_secs(seconds);
                 let (events, deliveries, runs) = (ago(*events), ago(*deliveries), ago(*runs));
-                let retention = Retention { events, deliveries, runs };
+                let retention = Retention { events, deliveries, runs, audit: runs };
                 while self.on.store.trim(retention).await.unwrap() > 0 {}
                 self.model.trim(retention);
             }

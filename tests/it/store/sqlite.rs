@@ -276,7 +276,7 @@ async fn the_room_of_what_was_trimmed_is_used_again() {
         sizes.push(size());
         on.pass(1);
         let now = on.clock.now();
-        let retention = Retention { events: now, deliveries: now, runs: now };
+        let retention = Retention { events: now, deliveries: now, runs: now, audit: now };
         while on.store.trim(retention).await.unwrap() > 0 {}
     }
     assert!(sizes[2] < sizes[0] + sizes[0] / 5, "{sizes:?}");

@@ -239,7 +239,13 @@ async fn nothing_grows_without_bound() {
     on.pass(1);
     // Received by the wall clock above: all of it is before the year 2100.
     let all = "2100-01-01T00:00:00Z".parse().unwrap();
-    while on.store.trim(Retention { events: all, deliveries: all, runs: all }).await.unwrap() > 0 {}
+    while on
+        .store
+        .trim(Retention { events: all, deliveries: all, runs: all, audit: all })
+        .await
+        .unwrap()
+        > 0
+    {}
     let left: BTreeSet<String> = server.ask(cmd("KEYS").arg("*"));
     assert_eq!(left, BTreeSet::from(["{own}:sources".to_owned()]));
 }

@@ -117,7 +117,7 @@ async fn nothing_is_left_of_a_run_that_is_gone() {
     }
     on.pass(1);
     let now = on.clock.now();
-    let retention = Retention { events: now, deliveries: now, runs: now };
+    let retention = Retention { events: now, deliveries: now, runs: now, audit: now };
     while on.store.trim(retention).await.unwrap() > 0 {}
     let left: BTreeSet<String> = server.ask(cmd("KEYS").arg("*"));
     assert_eq!(left, BTreeSet::new());

@@ -3,6 +3,7 @@
 
 pub mod accepting;
 pub mod accepting_many;
+pub mod auditing;
 pub mod budgets;
 pub mod leasing;
 pub mod linking;

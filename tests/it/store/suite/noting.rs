@@ -64,3 +64,15 @@ pub async fn of_many_who_try_one_succeeds(on: Fixture) {
     }
     assert_eq!(on.store.note("count").await.unwrap().as_deref(), Some("200"));
 }
+
+pub async fn notes_are_listed_by_the_beginning_of_their_names(on: Fixture) {
+    for name in ["user:zoe", "user:ann", "users", "token:1", "user:", "user:\u{10fff0}"] {
+        assert!(on.store.put_note(name, None, Some(&format!("of {name}"))).await.unwrap());
+    }
+    let of = |name: &str| (name.to_owned(), format!("of {name}"));
+    let users = ["user:", "user:ann", "user:zoe", "user:\u{10fff0}"].map(of);
+    assert_eq!(on.store.notes("user:").await.unwrap(), users);
+    assert_eq!(on.store.notes("token:").await.unwrap(), [of("token:1")]);
+    assert_eq!(on.store.notes("session:").await.unwrap(), []);
+    assert_eq!(on.store.notes("").await.unwrap().len(), 6);
+}

@@ -298,7 +298,7 @@ async fn trim(on: &Fixture, runs: Timestamp) -> u64 {
     let start = Timestamp::UNIX_EPOCH;
     let mut all = 0;
     loop {
-        let retention = Retention { events: start, deliveries: start, runs };
+        let retention = Retention { events: start, deliveries: start, runs, audit: start };
         match on.store.trim(retention).await.unwrap() {
             0 => return all,
             some => all += some,
@@ -350,7 +350,11 @@ pub async fn runs_go_some_at_a_time(on: Fixture) {
     }
     on.pass(1);
     let now = on.clock.now();
-    let some = on.store.trim(Retention { events: now, deliveries: now, runs: now }).await.unwrap();
+    let some = on
+        .store
+        .trim(Retention { events: now, deliveries: now, runs: now, audit: now })
+        .await
+        .unwrap();
     assert!((1..80 * 21).contains(&some), "{some} at once");
     assert_eq!(some + trim(&on, now).await, 80 * 21);
     assert_eq!(listed(&on, None, 100).await, []);

@@ -41,7 +41,8 @@ async fn trim(on: &Fixture, events: jiff::Timestamp, deliveries: jiff::Timestamp
     let mut all = 0;
     loop {
         let runs = jiff::Timestamp::UNIX_EPOCH;
-        let some = on.store.trim(Retention { events, deliveries, runs }).await.unwrap();
+        let some =
+            on.store.trim(Retention { events, deliveries, runs, audit: deliveries }).await.unwrap();
         if some == 0 {
             return all;
         }
@@ -107,7 +108,11 @@ pub async fn trim_does_some_at_a_time(on: Fixture) {
     assert!(tasks.join_all().await.iter().all(Result::is_ok));
     on.pass(1);
     let now = on.clock.now();
-    let some = on.store.trim(Retention { events: now, deliveries: now, runs: now }).await.unwrap();
+    let some = on
+        .store
+        .trim(Retention { events: now, deliveries: now, runs: now, audit: now })
+        .await
+        .unwrap();
     assert!((1..EVENTS as u64).contains(&some), "{some} at once");
     assert_eq!(some + trim(&on, now, now).await, 2 * EVENTS as u64);
     assert_eq!(on.store.depth().await.unwrap(), Depth::default());

@@ -1,0 +1,90 @@
+//! Where people's deeds are done and their questions answered: the command line, the console and the
+//! API all come here. So a deed is the same by every way, whoever may not is refused in one place,
+//! and each deed is written down before it begins and again when it has ended.
+//!
+//! A deed writes into the store and nowhere else: what shall change in the target becomes a delivery.
+
+mod runs;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::model::question::Answer;
+use crate::model::{Actor, AuditEntry, Outcome, Question, Refused, Verb};
+use crate::store::{Store, StoreError};
+
+/// Does what people want, if they may.
+#[derive(Clone)]
+pub struct Desk {
+    settings: Arc<Settings>,
+    store: Arc<dyn Store>,
+    clock: Clock,
+}
+
+impl Desk {
+    /// A desk of this store.
+    pub fn new(settings: Arc<Settings>, store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { settings, store, clock }
+    }
+
+    /// Does it, and writes down who did what and what came of it.
+    ///
+    /// # Errors
+    /// When the actor may not, or it cannot be done: then nothing was changed.
+    pub async fn act(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
+        let now = self.clock.now();
+        let mut entry = AuditEntry::begun(actor, verb.word(), verb.about(), now);
+        entry.why = verb.why().map(str::to_owned);
+        self.store.write_audit(&entry).await?;
+        let needs = verb.needs();
+        let done = if actor.access < needs {
+            Err(Refused::Forbidden(needs))
+        } else {
+            Box::pin(self.perform(actor, verb)).await
+        };
+        entry.refused = done.is_err();
+        entry.outcome = Some(match &done {
+            Ok(outcome) => outcome.said.clone(),
+            Err(refused) => refused.to_string(),
+        });
+        if let Err(error) = self.store.write_audit(&entry).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, id = entry.id.as_str(), "an audit entry stays without its end");
+        }
+        done.map(|outcome| Outcome { audit: Some(entry.id), ..outcome })
+    }
+
+    async fn perform(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
+        match verb {
+            Verb::Sync { source } => self.sync(actor, source.as_ref()).await,
+            Verb::Approve { run, slice, whom } => self.approve(actor, &run, slice, &whom).await,
+            Verb::Reject { run, slice, reason } => self.reject(actor, &run, slice, &reason).await,
+            Verb::Cancel { run } => self.cancel(actor, &run).await,
+            other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
+        }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// When the actor may not know, or it cannot be known now.
+    pub async fn ask(&self, actor: &Actor, question: Question) -> Result<Answer, Refused> {
+        let _ = actor;
+        Err(Refused::Wrong(format!("{question:?} is not known here")))
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoRun(_) => Self::NotFound(error.to_string()),
+            StoreError::LeaseLost | StoreError::AccountTaken(_) => {
+                Self::Conflict(error.to_string())
+            }
+            StoreError::Unavailable { .. } | StoreError::Unreadable { .. } => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}

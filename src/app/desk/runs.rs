@@ -1,0 +1,119 @@
+//! Deeds about runs: one is asked for, its held slices are decided on, it is cancelled.
+
+use super::Desk;
+use crate::app::asked::{self, Ask};
+use crate::model::{
+    Actor, ChangeKind, Outcome, Refused, Run, RunId, Selection, SliceState, SourceName,
+};
+use crate::reconcile::{self, ReconcileError};
+
+impl Desk {
+    /// Asks for a full sync; a process that works makes it.
+    pub(super) async fn sync(
+        &self,
+        actor: &Actor,
+        source: Option<&SourceName>,
+    ) -> Result<Outcome, Refused> {
+        let known: Vec<SourceName> = self.settings.sources.keys().map(SourceName::new).collect();
+        let sources: Vec<_> = match source {
+            Some(source) if !known.contains(source) => {
+                return Err(Refused::NotFound(format!("there is no source {source}")));
+            }
+            Some(source) => vec![source.clone()],
+            None => known,
+        };
+        for source in &sources {
+            asked::ask(&*self.store, source, &Ask::of(&actor.name, &self.clock)).await?;
+        }
+        Ok(Outcome::said("a full sync is asked for: it begins within seconds"))
+    }
+
+    /// Has held slices applied, or a part of them.
+    pub(super) async fn approve(
+        &self,
+        actor: &Actor,
+        id: &RunId,
+        slice: Option<ChangeKind>,
+        whom: &Selection,
+    ) -> Result<Outcome, Refused> {
+        let kinds = self.held(id, slice).await?;
+        for kind in &kinds {
+            let (store, clock) = (&*self.store, &self.clock);
+            reconcile::approve(store, clock, id, *kind, whom, &actor.name).await?;
+        }
+        Ok(Outcome {
+            runs: vec![id.clone()],
+            ..Outcome::said(format!("approved: {}", words(&kinds)))
+        })
+    }
+
+    /// Leaves everything in held slices as it is.
+    pub(super) async fn reject(
+        &self,
+        actor: &Actor,
+        id: &RunId,
+        slice: Option<ChangeKind>,
+        reason: &str,
+    ) -> Result<Outcome, Refused> {
+        let kinds = self.held(id, slice).await?;
+        for kind in &kinds {
+            let (store, clock) = (&*self.store, &self.clock);
+            reconcile::reject(store, clock, id, *kind, reason, &actor.name).await?;
+        }
+        Ok(Outcome {
+            runs: vec![id.clone()],
+            ..Outcome::said(format!("rejected: {}", words(&kinds)))
+        })
+    }
+
+    /// Stops a run.
+    pub(super) async fn cancel(&self, actor: &Actor, id: &RunId) -> Result<Outcome, Refused> {
+        reconcile::cancel(&*self.store, &self.clock, id, &actor.name).await?;
+        let said = "cancelled: what no worker has begun is not applied any more";
+        Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) })
+    }
+
+    /// The slices that are meant: the one that is named, or all that are held.
+    async fn held(
+        &self,
+        id: &RunId,
+        slice: Option<ChangeKind>,
+    ) -> Result<Vec<ChangeKind>, Refused> {
+        if let Some(kind) = slice {
+            return Ok(vec![kind]);
+        }
+        let run = self.run(id).await?;
+        let held = run.slices.iter().filter(|it| matches!(it.state, SliceState::Held { .. }));
+        let kinds: Vec<ChangeKind> = held.map(|slice| slice.kind).collect();
+        if kinds.is_empty() {
+            return Err(Refused::Conflict(format!("run {id} holds nothing (any more)")));
+        }
+        Ok(kinds)
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Run, Refused> {
+        let run = self.store.run(id).await?;
+        run.ok_or_else(|| Refused::NotFound(format!("there is no run {id}")))
+    }
+}
+
+fn words(kinds: &[ChangeKind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ")
+}
+
+impl From<ReconcileError> for Refused {
+    fn from(error: ReconcileError) -> Self {
+        let said = error.to_string();
+        match error {
+            ReconcileError::NoRun(_) => Self::NotFound(said),
+            ReconcileError::NotHeld(_)
+            | ReconcileError::Busy { .. }
+            | ReconcileError::TakenOver(_)
+            | ReconcileError::Cancelled(_) => Self::Conflict(said),
+            ReconcileError::Stopped(_)
+            | ReconcileError::Source(_)
+            | ReconcileError::Target(_)
+            | ReconcileError::Store(_) => Self::Unavailable(said),
+        }
+    }
+}

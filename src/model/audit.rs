@@ -1,0 +1,74 @@
+//! The audit log: who did what, from where, and what came of it. It holds ids, never values.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Access, Actor, Via};
+
+/// Names an entry: a UUID version 7, so that text order is the order of creation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AuditId(String);
+
+impl AuditId {
+    /// Takes the text as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// A fresh id.
+    pub fn fresh() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Somebody did something, or wanted to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Its name.
+    pub id: AuditId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// What they may do.
+    pub access: Access,
+    /// By which way they came in.
+    pub via: Via,
+    /// The address they came from, when they came by a network.
+    pub from: Option<String>,
+    /// What they did, in a word: `approve`.
+    pub verb: String,
+    /// On what, by ids: `run 0199… slice deactivate`.
+    pub about: String,
+    /// Why, in their own words.
+    pub why: Option<String>,
+    /// What came of it, in a sentence; nothing while it is under way, or when its process died.
+    pub outcome: Option<String>,
+    /// It was refused.
+    pub refused: bool,
+}
+
+impl AuditEntry {
+    /// Something that is about to be done.
+    pub fn begun(actor: &Actor, verb: &str, about: String, at: Timestamp) -> Self {
+        Self {
+            id: AuditId::fresh(),
+            at,
+            who: actor.name.clone(),
+            access: actor.access,
+            via: actor.via,
+            from: actor.from.clone(),
+            verb: verb.to_owned(),
+            about,
+            why: None,
+            outcome: None,
+            refused: false,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What people do here, in the command line, the console and the API alike: one word per deed.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, Person, RunId, SourceName, Which,
+};
+
+/// Whom an approval is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Everybody in the slice.
+    #[default]
+    All,
+    /// Only these.
+    Only(BTreeSet<EmployeeId>),
+    /// Everybody but these.
+    Except(BTreeSet<EmployeeId>),
+}
+
+impl Selection {
+    /// Whether it is for somebody.
+    pub fn has(&self, employee: &EmployeeId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(these) => these.contains(employee),
+            Self::Except(these) => !these.contains(employee),
+        }
+    }
+}
+
+/// Something that changes what Instep does or knows. Each is written down in the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// Asks for a full sync.
+    Sync {
+        /// Of this source; of all when there is none.
+        source: Option<SourceName>,
+    },
+    /// Has a held slice of a run applied, or a part of it.
+    Approve {
+        /// Which run.
+        run: RunId,
+        /// Which slice; all that are held when there is none.
+        slice: Option<ChangeKind>,
+        /// Whom.
+        #[serde(default)]
+        whom: Selection,
+    },
+    /// Leaves everything in a held slice as it is.
+    Reject {
+        /// Which run.
+        run: RunId,
+        /// Which slice; all that are held when there is none.
+        slice: Option<ChangeKind>,
+        /// Why.
+        reason: String,
+    },
+    /// Stops a run.
+    Cancel {
+        /// Which run.
+        run: RunId,
+    },
+    /// Queues nothing more of a run until it is resumed.
+    PauseRun {
+        /// Which run.
+        run: RunId,
+    },
+    /// Goes on with a paused run.
+    ResumeRun {
+        /// Which run.
+        run: RunId,
+    },
+    /// Makes a run that shows what doing these deliveries again would change; nothing is applied
+    /// until it is approved.
+    Replay {
+        /// Which deliveries.
+        which: Which,
+        /// Why.
+        why: String,
+        /// So many people a minute at most; the configured rate when there is none.
+        per_minute: Option<u32>,
+    },
+    /// Closes dead letters without doing them again.
+    Discard {
+        /// Which.
+        which: Which,
+        /// Why.
+        reason: String,
+    },
+    /// Reads one person again now and brings them in step.
+    SyncPerson {
+        /// Whom.
+        person: Person,
+    },
+    /// Says whose account is whose; `None` takes it back.
+    Decide {
+        /// Whom.
+        person: Person,
+        /// What.
+        choice: Option<Choice>,
+    },
+    /// Leases nothing of this until it is resumed.
+    Pause {
+        /// `all`, `source bob`, `target` or `lane bulk`.
+        scope: String,
+        /// Why.
+        reason: String,
+        /// It ends by itself then.
+        until: Option<Timestamp>,
+    },
+    /// Ends a pause.
+    Resume {
+        /// What was paused.
+        scope: String,
+    },
+    /// Has every process take the rules anew, if they check.
+    Reload,
+    /// Looks at somebody's personal data.
+    Unmask {
+        /// Whose, or where: `person bob/17`, `run 0199…`.
+        about: String,
+    },
+    /// Erases a person everywhere.
+    Forget {
+        /// Whom.
+        person: Person,
+    },
+    /// Lets a forgotten person be synchronised again.
+    LiftForgetting {
+        /// Whom.
+        person: Person,
+    },
+    /// Makes a local user, or changes what one may do.
+    SaveUser {
+        /// The name.
+        name: String,
+        /// What they may do.
+        access: Access,
+    },
+    /// Takes a local user away, and ends their sessions.
+    RemoveUser {
+        /// The name.
+        name: String,
+    },
+    /// Makes a token for the API.
+    MakeToken {
+        /// Its name.
+        name: String,
+        /// What it may do.
+        access: Access,
+        /// Until when.
+        expires: Timestamp,
+    },
+    /// Takes a token away.
+    RevokeToken {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Verb {
+    /// The word under which it is written down.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Sync { .. } => "sync",
+            Self::Approve { .. } => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Cancel { .. } => "cancel",
+            Self::PauseRun { .. } => "pause_run",
+            Self::ResumeRun { .. } => "resume_run",
+            Self::Replay { .. } => "replay",
+            Self::Discard { .. } => "discard",
+            Self::SyncPerson { .. } => "sync_person",
+            Self::Decide { .. } => "decide",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Reload => "reload",
+            Self::Unmask { .. } => "unmask",
+            Self::Forget { .. } => "forget",
+            Self::LiftForgetting { .. } => "lift_forgetting",
+            Self::SaveUser { .. } => "save_user",
+            Self::RemoveUser { .. } => "remove_user",
+            Self::MakeToken { .. } => "make_token",
+            Self::RevokeToken { .. } => "revoke_token",
+        }
+    }
+
+    /// What somebody must at least be allowed to do it.
+    pub fn needs(&self) -> Access {
+        match self {
+            Self::Reload
+            | Self::Forget { .. }
+            | Self::LiftForgetting { .. }
+            | Self::SaveUser { .. }
+            | Self::RemoveUser { .. }
+            | Self::MakeToken { .. }
+            | Self::RevokeToken { .. } => Access::Administrator,
+            _ => Access::Operator,
+        }
+    }
+
+    /// On what, by ids: what the audit log says of it.
+    pub fn about(&self) -> String {
+        let slice = |slice: &Option<ChangeKind>| {
+            slice.map_or_else(|| "all slices".to_owned(), |kind| format!("slice {}", kind.word()))
+        };
+        match self {
+            Self::Sync { source } => source
+                .as_ref()
+                .map_or_else(|| "all sources".to_owned(), |it| format!("source {it}")),
+            Self::Approve { run, slice: kind, whom } => {
+                let whom = match whom {
+                    Selection::All => String::new(),
+                    Selection::Only(these) => format!(", {} people only", these.len()),
+                    Selection::Except(these) => format!(", all but {} people", these.len()),
+                };
+                format!("run {run} {}{whom}", slice(kind))
+            }
+            Self::Reject { run, slice: kind, .. } => format!("run {run} {}", slice(kind)),
+            Self::Cancel { run } | Self::PauseRun { run } | Self::ResumeRun { run } => {
+                format!("run {run}")
+            }
+            Self::Replay { which, .. } | Self::Discard { which, .. } => {
+                format!("deliveries {}", serde_json::to_string(which).unwrap_or_default())
+            }
+            Self::SyncPerson { person }
+            | Self::Decide { person, .. }
+            | Self::Forget { person }
+            | Self::LiftForgetting { person } => format!("person {person}"),
+            Self::Pause { scope, .. } | Self::Resume { scope } => scope.clone(),
+            Self::Reload => "rules".to_owned(),
+            Self::Unmask { about } => about.clone(),
+            Self::SaveUser { name, access } => format!("user {name} as {}", access.word()),
+            Self::RemoveUser { name } => format!("user {name}"),
+            Self::MakeToken { name, access, expires } => {
+                format!("token {name} as {} until {expires}", access.word())
+            }
+            Self::RevokeToken { name } => format!("token {name}"),
+        }
+    }
+
+    /// Why, in the words of whoever does it.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Reject { reason, .. }
+            | Self::Discard { reason, .. }
+            | Self::Pause { reason, .. } => Some(reason),
+            Self::Replay { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// What came of a deed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// In a sentence for whoever did it.
+    pub said: String,
+    /// Its entry in the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditId>,
+    /// The runs that it made or moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunId>,
+    /// The deliveries that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<DeliveryId>,
+}
+
+impl Outcome {
+    /// Done, in a sentence.
+    pub fn said(sentence: impl Into<String>) -> Self {
+        Self { said: sentence.into(), ..Self::default() }
+    }
+}
+
+/// Why a deed was not done; a variant is something that whoever wants it does. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// They may not.
+    #[error("that takes the access of an {}: ask somebody who has it", .0.word())]
+    Forbidden(Access),
+    /// What it is about is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was asked makes no sense: ask otherwise.
+    #[error("{0}")]
+    Wrong(String),
+    /// Somebody else was faster, or it has ended: look again.
+    #[error("{0}")]
+    Conflict(String),
+    /// The store or a far end is not available: try again later.
+    #[error("{0}")]
+    Unavailable(String),
+}

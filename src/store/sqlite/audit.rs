@@ -1,0 +1,33 @@
+//! The audit log.
+
+use rusqlite::Connection;
+
+use super::{Stop, limit};
+use crate::model::{AuditEntry, AuditId};
+use crate::store::record;
+
+/// Writes an entry, in the place of the one with the same id if there is one.
+pub(super) fn write(db: &Connection, entry: &AuditEntry) -> Result<(), Stop> {
+    let sql = "INSERT INTO audit (id, at, record) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (id) DO UPDATE SET at = excluded.at, record = excluded.record";
+    let row = (entry.id.as_str(), entry.at.as_millisecond(), record::write(entry));
+    db.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Entries, newest first.
+pub(super) fn list(
+    db: &Connection,
+    before: Option<&AuditId>,
+    most: usize,
+) -> Result<Vec<AuditEntry>, Stop> {
+    let sql = "SELECT record FROM audit WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2";
+    let mut find = db.prepare_cached(sql)?;
+    let mut found = find.query((before.map(AuditId::as_str), limit(most)))?;
+    let mut entries = Vec::new();
+    while let Some(row) = found.next()? {
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        entries.push(record::read("audit entry", text)?);
+    }
+    Ok(entries)
+}
