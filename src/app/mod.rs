@@ -22,6 +22,7 @@ mod telling;
 mod told;
 mod trial;
 mod watching;
+mod windows;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -214,6 +215,8 @@ impl Instep {
             let (store, settings) = (self.store.clone(), self.settings.clone());
             let clock = self.clock.clone();
             tasks.spawn(telling::keep_people_told(store, settings, clock, stop.clone()));
+            let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
+            tasks.spawn(windows::keep(self.settings.clone(), desk, stop.clone()));
             for worker in &self.workers {
                 let (worker, settings) = (worker.clone(), self.settings.clone());
                 tasks.spawn(syncing::keep_in_step(worker, settings, stop.clone()));

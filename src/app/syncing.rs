@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::FullSync;
 use super::asked::{self, Ask};
 use crate::config::Settings;
-use crate::model::{Run, RunState};
+use crate::model::{Pauses, Run, RunState};
 use crate::reconcile::{Progress, ReconcileError};
 use crate::schedule::timetable::Timetable;
 use crate::store::StoreError;
@@ -79,6 +79,13 @@ impl Desk {
         let now = worker.clock.now();
         if let Some(table) = Timetable::of(&self.settings.sync.schedule) {
             asked::strike(store, &worker.name, &table, since, now).await?;
+        }
+        let text = store.note(Pauses::NOTE).await?;
+        let unreadable = |why| StoreError::Unreadable { what: "pause", why };
+        let pauses = Pauses::read(text.as_deref()).map_err(unreadable)?;
+        if pauses.stops(&worker.name, now).is_some() {
+            // What is asked for, and what is under way, goes on when it is resumed.
+            return Ok(Turn::Done);
         }
         if let Some(ask) = asked::take(store, &worker.name, now).await? {
             return self.begin(ask, waits).await;

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod explain;
 pub mod init;
 pub mod matches;
+pub mod pause;
 pub mod person;
 pub mod plan;
 mod progress;
@@ -74,6 +75,12 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Lists and shows full syncs, and decides on what the brake held.
     Runs(runs::RunsArgs),
+    /// Begins nothing more for a while; what comes in waits. Lists what is paused.
+    Pause(pause::PauseArgs),
+    /// Ends a pause.
+    Resume(pause::ResumeArgs),
+    /// Pauses everything and waits until nothing is in hand: before an upgrade.
+    Drain(pause::DrainArgs),
     /// Lists, shows and replays deliveries.
     Deliveries(deliveries::DeliveriesArgs),
     /// Shows what is known of one person.
@@ -165,6 +172,24 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => {
             with_store(config, async |loaded, store, clock| {
                 runs::run(args, &loaded.settings, store, &clock).await
+            })
+            .await
+        }
+        Command::Pause(args) => {
+            with_store(config, async |loaded, store, clock| {
+                pause::pause(args, Arc::new(loaded.settings), store, &clock).await
+            })
+            .await
+        }
+        Command::Resume(args) => {
+            with_store(config, async |loaded, store, clock| {
+                pause::resume(args, Arc::new(loaded.settings), store, &clock).await
+            })
+            .await
+        }
+        Command::Drain(args) => {
+            with_store(config, async |loaded, store, clock| {
+                pause::drain(args, Arc::new(loaded.settings), store, &clock).await
             })
             .await
         }

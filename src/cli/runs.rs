@@ -187,7 +187,7 @@ pub(super) fn needs_a_look(run: &Run) -> bool {
 }
 
 /// Who decides: as said, or the login name of the system.
-pub(super) fn who(by: Option<&str>) -> Option<String> {
+pub(in crate::cli) fn who(by: Option<&str>) -> Option<String> {
     let said = by.map(str::to_owned).into_iter();
     let login = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     said.chain(login).map(|name| name.trim().to_owned()).find(|name| !name.is_empty())

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{store_password, store_problem};
 use super::ends::{is_name, sources, target};
+use super::maintenance;
 use super::notify::{mail, notify, report};
 use super::rules;
 use super::secret::{Literal, Slot, Vault};
@@ -17,7 +18,7 @@ use super::table::Table;
 use super::value::{Value, printable};
 use super::{
     HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin, ReportSettings,
-    RuleSettings, ServerSettings, StoreSettings, SyncSettings, WorkerSettings,
+    RuleSettings, ServerSettings, StoreSettings, SyncSettings, WindowSettings, WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be
@@ -35,6 +36,7 @@ pub(super) struct Parts {
     pub store: StoreSettings,
     pub worker: WorkerSettings,
     pub sync: SyncSettings,
+    pub windows: Vec<WindowSettings>,
     pub sources: BTreeMap<String, HiBobSettings>,
     pub target: Option<Learning360Settings>,
     pub mail: Option<MailSettings>,
@@ -71,12 +73,13 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
         }
     }
     let sync = super::sync::read(&root);
+    let windows = maintenance::read(&root, &sources);
     worker_table.finish();
     let mail = mail(root.table("mail"), vault);
     let report = report(root.table("report"));
     let notify = notify(root.table("notify"), vault);
     root.finish();
-    Parts { server, store, worker, sync, sources, target, mail, report, notify }
+    Parts { server, store, worker, sync, windows, sources, target, mail, report, notify }
 }
 
 /// `[rules]`: for every source that names no file of its own.

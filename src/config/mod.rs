@@ -6,6 +6,7 @@
 mod address;
 mod ends;
 mod file;
+mod maintenance;
 mod nearest;
 mod notes;
 mod notify;
@@ -30,6 +31,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub use ends::is_source_name;
+pub use maintenance::WindowSettings;
 pub use nearest::nearest;
 pub use notify::{
     ChatKind, ChatSettings, MailSettings, MailTls, NotifySettings, ReportSettings, ReportWhen,
@@ -169,6 +171,7 @@ pub fn parse(
         store: parts.store,
         worker: parts.worker,
         sync: parts.sync,
+        windows: parts.windows,
         sources: parts.sources,
         target,
         mail: parts.mail,
@@ -204,6 +207,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// `[schedule]`, `[certificate]`, `[brake]`
     pub sync: SyncSettings,
+    /// `[maintenance.NAME]`
+    pub windows: Vec<WindowSettings>,
     /// `[source.NAME]`, by name.
     pub sources: BTreeMap<String, HiBobSettings>,
     /// `[target]`

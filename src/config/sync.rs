@@ -142,7 +142,7 @@ fn schedule(table: Table<'_>) -> ScheduleSettings {
 }
 
 /// Reads a cron pattern that fires at some time.
-fn pattern(text: &str) -> Result<Cron, String> {
+pub(super) fn pattern(text: &str) -> Result<Cron, String> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     let cron = parser.parse(text).map_err(|_| {
         format!(

@@ -15,6 +15,16 @@ pub enum Lane {
     Bulk,
 }
 
+impl Lane {
+    /// The word that people read and type.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

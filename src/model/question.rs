@@ -6,6 +6,7 @@ use super::{AccountId, Delivery, DeliveryId, Failure, Person, Which};
 
 /// Something that is asked of the parts that a page may not call by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, never many")]
 pub enum Question {
     /// Dead letters and held deliveries by cause, the gravest first.
     Failures,

@@ -86,6 +86,7 @@ impl std::fmt::Display for RunId {
 /// What a run is made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are few runs")]
 pub enum RunKind {
     /// Everybody is compared.
     #[default]

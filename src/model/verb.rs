@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, Person, RunId, SourceName, Which,
+    Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, PauseScope, Person, RunId,
+    SourceName, Which,
 };
 
 /// Whom an approval is for.
@@ -107,8 +108,8 @@ pub enum Verb {
     },
     /// Leases nothing of this until it is resumed.
     Pause {
-        /// `all`, `source bob`, `target` or `lane bulk`.
-        scope: String,
+        /// What.
+        scope: PauseScope,
         /// Why.
         reason: String,
         /// It ends by itself then.
@@ -117,7 +118,7 @@ pub enum Verb {
     /// Ends a pause.
     Resume {
         /// What was paused.
-        scope: String,
+        scope: PauseScope,
     },
     /// Has every process take the rules anew, if they check.
     Reload,
@@ -233,7 +234,7 @@ impl Verb {
             | Self::Decide { person, .. }
             | Self::Forget { person }
             | Self::LiftForgetting { person } => format!("person {person}"),
-            Self::Pause { scope, .. } | Self::Resume { scope } => scope.clone(),
+            Self::Pause { scope, .. } | Self::Resume { scope } => scope.to_string(),
             Self::Reload => "rules".to_owned(),
             Self::Unmask { about } => about.clone(),
             Self::SaveUser { name, access } => format!("user {name} as {}", access.word()),

@@ -28,6 +28,11 @@ impl Timetable {
         Some(Self { pattern: settings.full_sync.clone()?, zone, missed })
     }
 
+    /// The timetable of something else in a zone; what was missed is missed.
+    pub fn at(pattern: &Cron, zone: &TimeZone) -> Self {
+        Self { pattern: pattern.clone(), zone: zone.clone(), missed: Missed::Skip }
+    }
+
     /// What becomes of a run that was due while nobody watched.
     pub fn missed(&self) -> Missed {
         self.missed

@@ -95,6 +95,9 @@ pub struct LeaseRequest<'a> {
     pub persons: usize,
     /// For so long.
     pub lasting: Duration,
+    /// Nobody is picked for work in this lane, which is paused. Who is picked for other work brings
+    /// it along.
+    pub without: Option<Lane>,
 }
 
 /// What waits to be leased in one source.

@@ -16,7 +16,7 @@ use super::process::Case;
 use super::retry::Verdict;
 use super::{Live, Worker};
 use crate::clock::Deadline;
-use crate::model::{Answer, Candidate, Choice, EmployeeId, Lane, Probe};
+use crate::model::{Answer, Candidate, Choice, EmployeeId, Lane, PauseScope, Pauses, Probe};
 use crate::store::{Hold, Lease, LeaseRequest, StoreError};
 use crate::targets::TargetError;
 
@@ -39,6 +39,10 @@ struct Rhythm {
     last_read: Option<Deadline>,
     /// It is the turn of those whose workers were lost again and again.
     alone_next: bool,
+    /// What was paused, and until when that is believed.
+    pauses: Option<(Deadline, Pauses)>,
+    /// What was said of them last.
+    paused: Option<PauseScope>,
 }
 
 /// Tells the worker to end.
@@ -76,9 +80,14 @@ impl Worker {
         rhythm: &mut Rhythm,
     ) -> Result<(), StoreError> {
         let most = self.people_per_search;
+        let Some(without) = self.pauses(stop, rhythm).await? else { return Ok(()) };
         let Some(hold) = self.hold(stop).await? else { return Ok(()) };
         let probing = hold.is_some();
-        let due = self.store.due(&self.name, most).await?;
+        let mut due = self.store.due(&self.name, most).await?;
+        if without == Some(Lane::Bulk) {
+            // Whose lease ran out may be among the others: somebody is asked for in any case.
+            due.persons = due.persons.min(due.live.max(1));
+        }
         if due.persons == 0 {
             if let (Some(hold), None) = (&hold, due.next) {
                 // Nobody waits any more: whoever comes next will show whether it is over.
@@ -110,12 +119,17 @@ impl Worker {
             source: &self.name,
             persons: if probing { 1 } else { wanted.persons },
             lasting: self.settings.lease,
+            without,
         };
         let leases = self.store.lease(request).await?;
         if leases.is_empty() {
             // Nobody to probe with: whoever has somebody may do it at once.
             if let Some(hold) = hold {
                 self.store.hold(&hold).await?;
+            }
+            if without.is_some() {
+                // Those who are due are due in the lane that is paused.
+                self.rest(stop, POLL).await;
             }
             return Ok(());
         }
@@ -129,6 +143,36 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Rests while everything of this source is paused. `Some(Some(lane))`: that lane is.
+    async fn pauses(
+        &self,
+        stop: &Stop,
+        rhythm: &mut Rhythm,
+    ) -> Result<Option<Option<Lane>>, StoreError> {
+        if rhythm.pauses.as_ref().is_none_or(|(believed, _)| believed.left().is_zero()) {
+            let text = self.store.note(Pauses::NOTE).await?;
+            let unreadable = |why| StoreError::Unreadable { what: "pause", why };
+            let pauses = Pauses::read(text.as_deref()).map_err(unreadable)?;
+            rhythm.pauses = Some((Deadline::after(POLL), pauses));
+        }
+        let Some((_, pauses)) = &rhythm.pauses else { return Ok(Some(None)) };
+        let now = self.clock.now();
+        let (stops, lane) = (pauses.stops(&self.name, now), pauses.lane(now));
+        let rests = stops.map(|pause| pause.scope.clone()).or(lane.map(PauseScope::Lane));
+        if rests != rhythm.paused {
+            match &rests {
+                Some(scope) => tracing::info!(source = %self.name, %scope, "paused"),
+                None => tracing::info!(source = %self.name, "resumed"),
+            }
+            rhythm.paused = rests;
+        }
+        if stops.is_some() {
+            self.rest_quietly(stop, POLL).await;
+            return Ok(None);
+        }
+        Ok(Some(lane))
     }
 
     /// Rests while somebody is on hold. `Some(Some(hold))`: its probe is due; `Some(None)`: no hold.

@@ -15,6 +15,7 @@ mod lms_trouble;
 mod managers;
 mod many;
 mod matching;
+mod pauses;
 mod receiving;
 mod together;
 mod usernames;

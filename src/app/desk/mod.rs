@@ -4,6 +4,7 @@
 //!
 //! A deed writes into the store and nowhere else: what shall change in the target becomes a delivery.
 
+mod pauses;
 mod runs;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::store::{Store, StoreError};
 pub struct Desk {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Desk {
@@ -61,6 +62,8 @@ impl Desk {
             Verb::Approve { run, slice, whom } => self.approve(actor, &run, slice, &whom).await,
             Verb::Reject { run, slice, reason } => self.reject(actor, &run, slice, &reason).await,
             Verb::Cancel { run } => self.cancel(actor, &run).await,
+            Verb::Pause { scope, reason, until } => self.pause(actor, scope, reason, until).await,
+            Verb::Resume { scope } => self.resume(actor, &scope).await,
             other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
         }
     }

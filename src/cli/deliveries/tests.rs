@@ -86,6 +86,7 @@ impl Office {
             source: &SourceName::new("bob"),
             persons: 100,
             lasting: Duration::from_secs(60),
+            without: None,
         };
         for lease in self.store.lease(request).await.expect("leased") {
             let mut deliveries = lease.deliveries.clone();

@@ -152,7 +152,9 @@ pub async fn remember(
     store.accept_all(arrivals.collect()).await?;
     loop {
         let lasting = Duration::from_secs(60);
-        let leases = store.lease(LeaseRequest { source: &source, persons: 100, lasting }).await?;
+        let leases = store
+            .lease(LeaseRequest { source: &source, persons: 100, lasting, without: None })
+            .await?;
         if leases.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 -- Leases persons; takes back leases that ran out first.
 -- ARGV: now, this call's token, lasting (ms), persons, how many of them are for bulk work,
---       most deliveries of one person, most in all, source,
+--       most deliveries of one person, most in all, source, the lane for which nobody is picked,
 --       tokens of earlier calls whose answer never came...
 -- Answers a list of {employee, token, link, choice, {delivery JSON...}, {kills...}}.
 local token, lasting, persons, share = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -8,9 +8,9 @@ local most, room, source = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 call('SADD', sources, source)
 
 -- Nobody knows of these leases: no worker died, so no kill is counted.
-if ARGV[9] then
+if ARGV[10] then
   local lost = {}
-  for i = 9, #ARGV do lost[ARGV[i]] = true end
+  for i = 10, #ARGV do lost[ARGV[i]] = true end
   local held = call('HGETALL', work)
   for i = 1, #held, 2 do
     if lost[string.match(held[i + 1], '^[^.]*')] then let_go(held[i]) end
@@ -29,8 +29,11 @@ local function pick(employee)
     picked[#picked + 1] = employee
   end
 end
-local first = call('ZRANGEBYSCORE', live, '-inf', now, 'LIMIT', 0, persons)
-local second = call('ZRANGEBYSCORE', bulk, '-inf', now, 'LIMIT', 0, persons)
+local function due(ready, lane)
+  if ARGV[9] == lane then return {} end
+  return call('ZRANGEBYSCORE', ready, '-inf', now, 'LIMIT', 0, persons)
+end
+local first, second = due(live, 'live'), due(bulk, 'bulk')
 share = math.min(#second, share)
 for i = 1, math.min(#first, persons - share) do pick(first[i]) end
 for i = 1, share do pick(second[i]) end

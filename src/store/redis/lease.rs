@@ -13,7 +13,7 @@ use super::list::with_kills;
 use super::script::{DUE, LEASE, SETTLE};
 use super::{RedisStore, lane, ms, names, read};
 use crate::clock::Deadline;
-use crate::model::{Delivery, DeliveryState, Link, SourceName};
+use crate::model::{Delivery, DeliveryState, Lane, Link, SourceName};
 use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
 
 /// The most deliveries in one answer; who does not fit comes with the next.
@@ -58,7 +58,8 @@ impl RedisStore {
             .arg(self.bulk_share(request.persons))
             .arg(Lease::MOST)
             .arg(ROOM)
-            .arg(names::part(request.source.as_str()).as_ref());
+            .arg(names::part(request.source.as_str()).as_ref())
+            .arg(request.without.map_or("", Lane::word));
         for token in &lost {
             call = call.arg(token);
         }

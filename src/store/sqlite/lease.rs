@@ -23,6 +23,8 @@ pub(super) struct Request {
     pub(super) persons: usize,
     /// How many of them are to be persons with bulk work, if there are such.
     pub(super) bulk: usize,
+    /// Nobody is picked for work in this lane.
+    pub(super) without: Option<Lane>,
     pub(super) now: Timestamp,
     pub(super) until: Timestamp,
     pub(super) deadline: Deadline,
@@ -51,15 +53,24 @@ impl Request {
 
     /// Who is leased: live work, but for the share of bulk work; then whoever else is due.
     fn choose(&self, db: &Connection) -> Result<Vec<String>, Stop> {
-        let due = |sql| -> Result<Vec<String>, rusqlite::Error> {
+        let due = |lane, sql| -> Result<Vec<String>, rusqlite::Error> {
+            if self.without == Some(lane) {
+                return Ok(Vec::new());
+            }
             let mut find = db.prepare_cached(sql)?;
             let keys = (self.source.as_str(), self.now.as_millisecond(), limit(self.persons));
             find.query_map(keys, |row| row.get(0))?.collect()
         };
-        let live = due("SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \
-                        AND live_due IS NOT NULL AND live_due <= ?2 ORDER BY live_due LIMIT ?3")?;
-        let bulk = due("SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \
-                        AND bulk_due IS NOT NULL AND bulk_due <= ?2 ORDER BY bulk_due LIMIT ?3")?;
+        let live = due(
+            Lane::Live,
+            "SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \
+                        AND live_due IS NOT NULL AND live_due <= ?2 ORDER BY live_due LIMIT ?3",
+        )?;
+        let bulk = due(
+            Lane::Bulk,
+            "SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \
+                        AND bulk_due IS NOT NULL AND bulk_due <= ?2 ORDER BY bulk_due LIMIT ?3",
+        )?;
         let (mut chosen, mut seen) = (Vec::new(), HashSet::new());
         let mut take = |from: &[String], most: usize| {
             for employee in from {

@@ -198,7 +198,7 @@ impl Store for SqliteStore {
         let deadline = Deadline::after(request.lasting);
         let bulk = self.bulk_share(request.persons);
         let (clock, source) = (self.clock.clone(), request.source.clone());
-        let (persons, lasting) = (request.persons, request.lasting);
+        let LeaseRequest { persons, lasting, without, .. } = request;
         // Should the caller go away before its turn comes, nobody is leased to nobody.
         let caller = Arc::new(());
         let waiting = Arc::downgrade(&caller);
@@ -208,7 +208,7 @@ impl Store for SqliteStore {
             }
             let now = clock.now();
             let until = now + lasting;
-            lease::Request { source, persons, bulk, now, until, deadline }.lease(db)
+            lease::Request { source, persons, bulk, without, now, until, deadline }.lease(db)
         };
         let leases = self.writer.write("lease", lease).await;
         drop(caller);

@@ -58,6 +58,7 @@ async fn taken_in_at(town: &Town, now: jiff::Timestamp) -> String {
                 source: &source,
                 persons: 1,
                 lasting: Duration::from_secs(180),
+                without: None,
             };
             assert_eq!(store.lease(request).await.expect("leased").len(), 1);
         }

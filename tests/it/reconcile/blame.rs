@@ -32,7 +32,7 @@ async fn event(town: &Town, id: &str) -> DeliveryId {
 async fn end(town: &Town, id: &str, state: DeliveryState, decided: &str) {
     let (store, source) = (town.store().await, SourceName::new("bob"));
     let lasting = Duration::from_secs(60);
-    let request = LeaseRequest { source: &source, persons: 100, lasting };
+    let request = LeaseRequest { source: &source, persons: 100, lasting, without: None };
     for mut lease in store.lease(request).await.expect("leases") {
         let mut deliveries = std::mem::take(&mut lease.deliveries);
         if lease.person.employee.as_str() == id {

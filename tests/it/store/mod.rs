@@ -34,6 +34,7 @@ macro_rules! suite {
                     a_lease_takes_all_due_deliveries_oldest_first
                     nobody_is_leased_twice
                     only_persons_of_the_source_are_leased
+                    nobody_is_picked_for_a_lane_that_is_left_out
                     those_due_first_are_leased_first
                     nothing_is_leased_before_it_is_due
                     live_goes_before_bulk

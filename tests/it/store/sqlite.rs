@@ -242,7 +242,8 @@ async fn nobody_is_leased_to_a_caller_that_went_away() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     {
         let source = bob();
-        let request = LeaseRequest { source: &source, persons: 10, lasting: LASTING };
+        let request =
+            LeaseRequest { source: &source, persons: 10, lasting: LASTING, without: None };
         let mut leasing = pin!(on.store.lease(request));
         poll_fn(|context| {
             assert!(leasing.as_mut().poll(context).is_pending(), "the file is locked");
@@ -321,7 +322,8 @@ async fn a_deadline_is_not_after_the_end_of_the_lease() {
     let (on, _path) = open_with_path();
     on.accept("7", Lane::Live).await;
     let source = bob();
-    let request = LeaseRequest { source: &source, persons: 1, lasting: Duration::ZERO };
+    let request =
+        LeaseRequest { source: &source, persons: 1, lasting: Duration::ZERO, without: None };
     let leases = on.store.lease(request).await.unwrap();
     assert_eq!(leases[0].deadline.left(), Duration::ZERO);
     assert_eq!(on.lease_one().await.deliveries[0].kills, 1);

@@ -152,7 +152,7 @@ async fn an_appointment_is_called_when_its_moment_comes(kept: Kept) {
     let event = Event::of_our_own("employee.updated", &person, "earlier", town.now());
     store.accept(Arrival::live(event)).await.expect("a store");
     let lasting = Duration::from_secs(8);
-    let request = LeaseRequest { source: &person.source, persons: 1, lasting };
+    let request = LeaseRequest { source: &person.source, persons: 1, lasting, without: None };
     let lease = store.lease(request).await.expect("a store").pop().expect("a lease");
     let mut deliveries = lease.deliveries.clone();
     for delivery in &mut deliveries {

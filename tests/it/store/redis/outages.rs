@@ -136,7 +136,9 @@ async fn cut_connections_under_load_lose_nothing() {
 async fn try_to_lease(store: &Arc<dyn Store>) -> Result<Vec<instep::store::Lease>, StoreError> {
     let source = crate::store::suite::bob();
     let lasting = crate::store::suite::LASTING;
-    store.lease(instep::store::LeaseRequest { source: &source, persons: 5, lasting }).await
+    store
+        .lease(instep::store::LeaseRequest { source: &source, persons: 5, lasting, without: None })
+        .await
 }
 
 /// The store makes a call again when the connection broke before the answer came.

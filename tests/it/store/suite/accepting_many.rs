@@ -71,7 +71,7 @@ pub async fn each_is_taken_in_as_if_it_came_alone(on: Fixture) {
     on.settle(held, DeliveryState::Done).await;
     assert_eq!(ids(&on.lease_one().await), [of_the_held.delivery]);
     let ann = SourceName::new("ann");
-    let request = LeaseRequest { source: &ann, persons: 10, lasting: LASTING };
+    let request = LeaseRequest { source: &ann, persons: 10, lasting: LASTING, without: None };
     let leases = on.store.lease(request).await.unwrap();
     assert_eq!(leases.iter().flat_map(ids).collect::<Vec<_>>(), [from_ann.delivery]);
     assert_eq!(on.store.accept_all(Vec::new()).await.unwrap(), []);

@@ -40,10 +40,36 @@ pub async fn only_persons_of_the_source_are_leased(on: Fixture) {
     assert!(on.lease(10).await.is_empty());
     on.accept("7", Lane::Live).await;
     assert_eq!(on.lease_one().await.person, person("7"));
-    let request = LeaseRequest { source: &ann, persons: 10, lasting: LASTING };
+    let request = LeaseRequest { source: &ann, persons: 10, lasting: LASTING, without: None };
     let leases = on.store.lease(request).await.unwrap();
     assert_eq!(leases.len(), 1, "the same id in another source is another person");
     assert_eq!(leases[0].person.source, ann);
+}
+
+pub async fn nobody_is_picked_for_a_lane_that_is_left_out(on: Fixture) {
+    on.accept("live", Lane::Live).await;
+    on.pass(1);
+    on.accept("both", Lane::Bulk).await;
+    on.accept("both", Lane::Live).await;
+    on.pass(1);
+    on.accept("bulk", Lane::Bulk).await;
+    let (source, lasting) = (bob(), LASTING);
+    let without =
+        |lane| LeaseRequest { source: &source, persons: 10, lasting, without: Some(lane) };
+    let leases = on.store.lease(without(Lane::Bulk)).await.unwrap();
+    assert_eq!(employees(&leases), ["live", "both"]);
+    assert_eq!(leases[1].deliveries.len(), 2, "whoever is leased brings everything along");
+    for lease in leases {
+        let as_they_were = lease.deliveries.clone();
+        on.store.settle(lease, as_they_were, None).await.unwrap();
+    }
+    let leases = on.store.lease(without(Lane::Live)).await.unwrap();
+    assert_eq!(employees(&leases), ["both", "bulk"]);
+    // What ran out is taken back all the same.
+    on.pass(LASTING.as_secs() + 1);
+    let leases = on.store.lease(without(Lane::Bulk)).await.unwrap();
+    assert_eq!(employees(&leases), ["live", "both"]);
+    assert_eq!(leases[1].deliveries[0].kills, 1);
 }
 
 pub async fn those_due_first_are_leased_first(on: Fixture) {

@@ -18,7 +18,8 @@ async fn lease(on: &Fixture, person: &Person) -> Lease {
     let mut arrival = arrival(&on.clock, person.employee.as_str(), Fate::Deliver(Lane::Live));
     arrival.event.source = person.source.clone();
     on.store.accept(arrival).await.unwrap();
-    let request = LeaseRequest { source: &person.source, persons: 1, lasting: LASTING };
+    let request =
+        LeaseRequest { source: &person.source, persons: 1, lasting: LASTING, without: None };
     let lease = on.store.lease(request).await.unwrap().remove(0);
     assert_eq!(lease.person, *person);
     lease

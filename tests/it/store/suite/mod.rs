@@ -184,7 +184,7 @@ pub fn fresh(accepted: Accepted) -> DeliveryId {
 
 /// Leases so many persons of `bob`.
 pub async fn lease(store: &dyn Store, persons: usize) -> Vec<Lease> {
-    let request = LeaseRequest { source: &bob(), persons, lasting: LASTING };
+    let request = LeaseRequest { source: &bob(), persons, lasting: LASTING, without: None };
     store.lease(request).await.expect("lease")
 }
 
