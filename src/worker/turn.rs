@@ -162,9 +162,10 @@ impl Worker {
         let (stops, lane) = (pauses.stops(&self.name, now), pauses.lane(now));
         let rests = stops.map(|pause| pause.scope.clone()).or(lane.map(PauseScope::Lane));
         if rests != rhythm.paused {
-            match &rests {
-                Some(scope) => tracing::info!(source = %self.name, %scope, "paused"),
-                None => tracing::info!(source = %self.name, "resumed"),
+            if let Some(scope) = &rests {
+                tracing::info!(source = %self.name, %scope, "paused");
+            } else {
+                tracing::info!(source = %self.name, "resumed");
             }
             rhythm.paused = rests;
         }

@@ -2,6 +2,7 @@
 //! is ever shown.
 
 mod files;
+mod maintenance;
 mod notify;
 mod rules;
 mod shown;
