@@ -74,7 +74,7 @@ pub enum AccountStatus {
 }
 
 /// An account as the target shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,

@@ -10,6 +10,7 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod link;
+pub mod page;
 pub mod pause;
 pub mod question;
 pub mod run;
@@ -30,6 +31,7 @@ pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
+pub use page::Page;
 pub use pause::{Pause, PauseScope, Pauses};
 pub use question::{Question, Somebody};
 pub use run::{

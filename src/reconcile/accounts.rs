@@ -39,6 +39,8 @@ struct Index(Vec<(u64, u32)>);
 #[derive(Default)]
 pub(super) struct Accounts {
     rows: Vec<Row>,
+    /// They are looked for by their names, too.
+    by_name_too: bool,
     hash: RandomState,
     by_id: Index,
     by_external: Index,
@@ -54,6 +56,11 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
+    /// None yet. `by_name`: whether they are looked for by their names, too.
+    pub fn new(by_name: bool) -> Self {
+        Self { by_name_too: by_name, ..Self::default() }
+    }
+
     /// Takes some in.
     pub fn add(&mut self, accounts: Vec<Account>) {
         let row = |account: Account| Row {
@@ -66,13 +73,16 @@ impl Accounts {
         self.rows.extend(accounts.into_iter().map(row));
     }
 
-    /// All have come: they can be found now.
-    pub fn index(&mut self, by_name: bool) {
+    /// All have come: they can be found now. Again after more have come.
+    pub fn index(&mut self) {
+        if self.by_id.0.len() == self.rows.len() {
+            return;
+        }
         let fold = |row: &Row, field| row.field(field).map(str::to_lowercase);
         self.by_id = self.by(|row| Some(row.id.to_string()));
         self.by_mail = self.by(|row| fold(row, Field::Email));
         self.by_username = self.by(|row| fold(row, Field::Username));
-        if by_name {
+        if self.by_name_too {
             self.by_name =
                 self.by(|row| name_key(row.field(Field::FirstName)?, row.field(Field::LastName)?));
         }
@@ -80,6 +90,7 @@ impl Accounts {
 
     /// Whose accounts they are, as the target keeps it: account and external id.
     pub fn claim(&mut self, mappings: Vec<(AccountId, String)>) {
+        self.index();
         for (id, value) in mappings {
             if let Some(row) = self.place(&id) {
                 self.rows[row as usize].external = Some(value.into());
@@ -94,6 +105,7 @@ impl Accounts {
 
     /// Members of a group.
     pub fn join(&mut self, group: &GroupId, members: Vec<(AccountId, Role)>) {
+        self.index();
         for (account, role) in members {
             let Some(row) = self.place(&account) else { continue };
             let known = self.roles.iter().position(|(its, named)| its == group && *named == role);

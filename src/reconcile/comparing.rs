@@ -46,6 +46,8 @@ pub(super) struct Comparison<'r> {
     pub accounts: Accounts,
     pub links: Links,
     pub now: Timestamp,
+    /// Since when the accounts are so. What the live road did after that is no difference.
+    pub since: Timestamp,
     reads: Vec<String>,
     pub result: Compare,
 }
@@ -81,7 +83,19 @@ impl<'r> Comparison<'r> {
     ) -> Self {
         let reads = rules.reads();
         let result = Compare::of(&reads);
-        Self { rules, matching, policy, target, catalogue, accounts, links, now, reads, result }
+        Self {
+            rules,
+            matching,
+            policy,
+            target,
+            catalogue,
+            accounts,
+            links,
+            now,
+            since: now,
+            reads,
+            result,
+        }
     }
 
     /// HR is read from the beginning again.

@@ -156,6 +156,7 @@ pub async fn cancel(
         Ok(Some(()))
     })
     .await?;
+    store.drop_pages(&run.id).await?;
     Ok(run)
 }
 

@@ -102,6 +102,10 @@ impl Reconciler<'_> {
             ..Filter::default()
         };
         let deliveries = self.store.deliveries(&filter, DELIVERIES).await?;
+        if deliveries.iter().any(|delivery| did_something_since(delivery, comparison.since)) {
+            // The accounts were read before that.
+            return Ok(None);
+        }
         if let (Some(account), true) = (&found.account, was_left_alone(&deliveries)) {
             let deadline = crate::clock::Deadline::after(super::looking::CALL);
             if self.target.protection(account, Lane::Bulk, deadline).await?.is_some() {
@@ -144,6 +148,14 @@ impl Reconciler<'_> {
         let deadline = crate::clock::Deadline::after(super::looking::CALL);
         Ok(self.target.account(account, Lane::Bulk, deadline).await?.is_some())
     }
+}
+
+/// Whether a worker did something for this delivery at or after a moment.
+fn did_something_since(delivery: &Delivery, since: jiff::Timestamp) -> bool {
+    delivery.history.iter().any(|attempt| {
+        let took = std::time::Duration::from_millis(attempt.took_ms);
+        !attempt.done.is_empty() && attempt.at + took >= since
+    })
 }
 
 /// Whether a worker last found an account that is never changed.

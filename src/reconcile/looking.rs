@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::accounts::Accounts;
@@ -20,6 +21,7 @@ use crate::provisioning::certificate::{self, Shown};
 use crate::provisioning::{brake, drift};
 use crate::sources::SourceError;
 use crate::sources::hibob::everyone::Snapshot;
+use crate::targets::learning360::snapshot::{List, Rows};
 
 /// How long reading one side may take.
 const READING: Duration = Duration::from_secs(6 * 3600);
@@ -58,6 +60,11 @@ struct Costs {
 impl Costs {
     fn called(&mut self, what: &str, calls: u64) {
         *self.calls.entry(what.to_owned()).or_default() += calls;
+    }
+
+    /// So many calls in all, of which some may be counted already.
+    fn set(&mut self, what: &str, calls: u64) {
+        self.calls.insert(what.to_owned(), calls);
     }
 
     fn waited(&mut self, whom: &str, time: Duration) {
@@ -116,8 +123,7 @@ impl Reconciler<'_> {
         progress.send_modify(|it| it.stage = Stage::Beginning);
         let links = Links::read(&**self.store, self.name).await?;
         let linked = links.linked();
-        let (accounts, catalogue) =
-            self.read_lms(&links, costs, &mut run.remarks, progress).await?;
+        let (accounts, catalogue, since) = self.read_lms(&mut run, &links, costs, progress).await?;
         let now = self.clock.now();
         let mut comparison = Comparison::new(
             self.rules,
@@ -129,6 +135,7 @@ impl Reconciler<'_> {
             links,
             now,
         );
+        comparison.since = since;
         let snapshot = self.read_hr(&mut comparison, costs, progress).await?;
         let absent = comparison.absent();
         let held = self.store.holds().await?;
@@ -183,60 +190,63 @@ impl Reconciler<'_> {
         Ok(Looked { run, items })
     }
 
-    /// All accounts, whose they are, and the members of the groups in which rules have put somebody.
+    /// All accounts, whose they are, and the members of the groups in which rules have put somebody;
+    /// and since when.
     async fn read_lms(
         &self,
+        run: &mut Run,
         links: &Links,
         costs: &mut Costs,
-        remarks: &mut Vec<String>,
         progress: &watch::Sender<Progress>,
-    ) -> Result<(Accounts, std::sync::Arc<crate::model::Catalogue>), ReconcileError> {
-        let deadline = Deadline::after(READING);
-        let mut accounts = Accounts::default();
-        let counted = self
-            .target
-            .accounts(deadline, |some| {
-                accounts.add(some);
-                let accounts = accounts.count();
-                progress.send_modify(|it| it.stage = Stage::ReadingLms { accounts, members: 0 });
-            })
-            .await;
-        let counted = counted?;
-        costs.called("360learning reads", counted.calls);
-        accounts.index(self.matching.iter().any(|rule| rule.by == MatchBy::Name));
-        let platform = format!("instep-{}", self.name);
-        let counted =
-            self.target.external_ids(&platform, deadline, |some| accounts.claim(some)).await?;
-        costs.called("360learning reads", counted.calls);
-        accounts.index_claims();
+    ) -> Result<(Accounts, std::sync::Arc<crate::model::Catalogue>, Timestamp), ReconcileError>
+    {
         let needs = self.rules.needs();
+        let groups: Vec<_> =
+            if needs.groups { links.groups().into_iter().collect() } else { Vec::new() };
+        let lists = [List::InUse, List::Deactivated, List::ExternalIds].into_iter();
+        let lists = lists.chain(groups.iter().cloned().map(List::Members));
+        let platform = format!("instep-{}", self.name);
+        let mut snapshot = self.target.snapshot(&platform, lists, Deadline::after(READING));
+        let mut accounts = Accounts::new(self.matching.iter().any(|rule| rule.by == MatchBy::Name));
+        let mut members = 0;
+        let mut take = |accounts: &mut Accounts, list: &List, rows: Rows| {
+            match rows {
+                Rows::Accounts(some) => accounts.add(some),
+                Rows::Claims(some) => accounts.claim(some),
+                Rows::Members(some) => {
+                    members += u64::try_from(some.len()).unwrap_or(0);
+                    if let List::Members(group) = list {
+                        accounts.join(group, some);
+                    }
+                }
+            }
+            let accounts = accounts.count();
+            progress.send_modify(|it| it.stage = Stage::ReadingLms { accounts, members });
+        };
+        let mut keeper =
+            self.kept(run, &mut snapshot, |list, rows| take(&mut accounts, list, rows)).await?;
+        loop {
+            let part = snapshot.next().await;
+            costs.set("360learning reads", snapshot.counted().calls);
+            let Some(part) = part? else { break };
+            self.keep(run, &mut keeper, &part).await?;
+            take(&mut accounts, &part.list, part.rows);
+        }
+        accounts.index();
+        accounts.index_claims();
+        accounts.know_groups(groups);
+        let gone = snapshot.counted().gone.len();
+        if gone > 0 {
+            run.remarks.push(format!(
+                "{gone} groups in which rules had put people do not exist any more."
+            ));
+        }
         let catalogue = if needs.groups || !needs.custom_fields.is_empty() {
             self.target.catalogue(&needs, true, Lane::Bulk, Deadline::after(CALL)).await?
         } else {
             std::sync::Arc::default()
         };
-        if needs.groups {
-            let groups: Vec<_> = links.groups().into_iter().collect();
-            let (all, mut members) = (accounts.count(), 0);
-            let counted = self
-                .target
-                .members(&groups, deadline, |group, some| {
-                    members += u64::try_from(some.len()).unwrap_or(0);
-                    accounts.join(group, some);
-                    let stage = Stage::ReadingLms { accounts: all, members };
-                    progress.send_modify(|it| it.stage = stage);
-                })
-                .await?;
-            costs.called("360learning reads", counted.calls);
-            if !counted.gone.is_empty() {
-                let many = counted.gone.len();
-                remarks.push(format!(
-                    "{many} groups in which rules had put people do not exist any more."
-                ));
-            }
-            accounts.know_groups(groups);
-        }
-        Ok((accounts, catalogue))
+        Ok((accounts, catalogue, keeper.since))
     }
 
     /// Compares everyone while HR's answer arrives; from the beginning again when it breaks off.

@@ -14,6 +14,7 @@ mod evidence;
 mod following;
 mod links;
 mod looking;
+mod picture;
 mod progress;
 
 use std::sync::Arc;
@@ -273,6 +274,7 @@ impl Reconciler<'_> {
             Ok(Some(()))
         })
         .await?;
+        self.store.drop_pages(&id).await?;
         Ok(run)
     }
 

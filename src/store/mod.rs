@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Deadline;
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, Event,
-    EventId, Item, Lane, Link, Person, Run, RunId, SourceName,
+    EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// Why the store did not do it; a variant is something the caller does.
@@ -452,4 +452,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers when the store can be read and written, with warnings about how it can lose data.
     async fn check(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Keeps a page of what a run has read, in the place of the one with its number if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRun`] when the run is not there or has ended: nobody would ever let go of it.
+    async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError>;
+
+    /// The pages of a run that follow the one with the number `after` without a gap, in their order,
+    /// `most` at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when one of them cannot be read.
+    async fn pages(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, StoreError>;
+
+    /// Lets go of all pages of a run. They also go with the run.
+    async fn drop_pages(&self, run: &RunId) -> Result<(), StoreError>;
 }

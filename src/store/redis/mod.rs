@@ -83,6 +83,7 @@ mod links;
 mod list;
 mod names;
 mod notes;
+mod pages;
 mod runs;
 mod script;
 mod upkeep;
@@ -107,7 +108,7 @@ use super::{
 use crate::clock::Clock;
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Person, Run, RunId, SourceName,
+    Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// Keeps everything in Redis.
@@ -420,5 +421,17 @@ impl Store for RedisStore {
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         self.look_over().await
+    }
+
+    async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {
+        self.write_page(run, page).await
+    }
+
+    async fn pages(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, StoreError> {
+        self.read_pages(run, after, most).await
+    }
+
+    async fn drop_pages(&self, run: &RunId) -> Result<(), StoreError> {
+        self.let_go_of_pages(run).await
     }
 }

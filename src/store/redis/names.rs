@@ -162,6 +162,11 @@ impl Names {
         format!("{}items:{run}", self.prefix)
     }
 
+    /// Hash: number → a page of what a run has read.
+    pub fn pages(&self, run: &RunId) -> String {
+        format!("{}pages:{run}", self.prefix)
+    }
+
     /// Hash: a budget.
     pub fn budget(&self, name: &str) -> String {
         format!("{}budget:{name}", self.prefix)

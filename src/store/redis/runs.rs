@@ -118,7 +118,8 @@ impl RedisStore {
         let runs: Vec<String> = self.ask("trim", command.arg("LIMIT").arg(0).arg(RUNS)).await?;
         let mut count = 0;
         for run in runs.into_iter().map(RunId::new) {
-            let keys = [&names.runs, &names.run_ids, &names.ended, &names.items(&run)];
+            let (items, pages) = (names.items(&run), names.pages(&run));
+            let keys = [&names.runs, &names.run_ids, &names.ended, &items, &pages];
             let call = TRIM_RUN.on(&keys).arg(run.as_str()).arg(before);
             count += read::<u64>("trim", call.run(&self.connection).await)?;
         }

@@ -48,6 +48,8 @@ scripts! {
     SAVE_RUN = "save_run.lua";
     /// Writes items of a run.
     SAVE_ITEMS = "save_items.lua";
+    /// Keeps a page of what a run has read.
+    SAVE_PAGE = "save_page.lua";
     /// Lets go of an old run and its items.
     TRIM_RUN = "trim_run.lua";
     /// Counts who can be leased.

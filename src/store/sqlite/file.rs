@@ -14,11 +14,12 @@ use super::Stop;
 use crate::store::StoreError;
 
 /// The steps from an empty file to the present shape; `PRAGMA user_version` counts those taken.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 
 /// How long to wait for a process that writes.

@@ -13,6 +13,7 @@ mod lease;
 mod links;
 mod list;
 mod notes;
+mod pages;
 mod rate;
 mod readers;
 mod rows;
@@ -45,7 +46,7 @@ use super::{
 use crate::clock::{Clock, Deadline};
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, EventId,
-    Item, Lane, Link, Person, Run, RunId, SourceName,
+    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// Why a piece of work ended early.
@@ -497,5 +498,21 @@ impl Store for SqliteStore {
             ));
         }
         Ok(warnings)
+    }
+
+    async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {
+        let (run, number, record) = (run.clone(), page.number, record::write(page));
+        let save = move |db: &_| pages::save(db, &run, number, &record);
+        self.writer.write("save_page", save).await
+    }
+
+    async fn pages(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, StoreError> {
+        let run = run.clone();
+        self.readers.read("pages", move |db| pages::read(db, &run, after, most)).await
+    }
+
+    async fn drop_pages(&self, run: &RunId) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.writer.write("drop_pages", move |db| pages::drop_all(db, run.as_str())).await
     }
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Stop, limit};
+use super::{Stop, limit, pages};
 use crate::model::{Item, Run, RunId, SourceName};
 use crate::store::{Retention, StoreError, record};
 
@@ -131,6 +131,7 @@ pub(super) fn trim(db: &Connection, retention: Retention, most: usize) -> Result
         let Some(run) = found else { break };
         gone += db.prepare_cached(items)?.execute((&run, limit(most - gone)))?;
         if gone < most {
+            pages::drop_all(db, &run)?;
             gone += db.prepare_cached("DELETE FROM run WHERE id = ?1")?.execute([&run])?;
         }
     }

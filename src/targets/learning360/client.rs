@@ -220,6 +220,13 @@ impl Client {
         Ok((page, Some(Call { endpoint: call.endpoint, method, url, body: call.body.clone() })))
     }
 
+    /// The call that leads to a page at an address which the far end gave earlier; none where that is
+    /// another host's.
+    pub fn follow(&self, endpoint: &'static str, address: &str) -> Option<Call> {
+        let url = self.api.join(address).ok().filter(|url| url.origin() == self.api.origin())?;
+        Some(Call { endpoint, method: Method::GET, url, body: None })
+    }
+
     /// The account with this id, if there is one.
     pub async fn account(
         &self,

@@ -212,4 +212,7 @@ impl Store for OnlyBudgets {
     async fn trim(&self, _: Retention) -> Result<u64, StoreError> { unreachable!() }
     async fn epoch(&self) -> Result<String, StoreError> { unreachable!() }
     async fn check(&self) -> Result<Vec<String>, StoreError> { unreachable!() }
+    async fn save_page(&self, _: &RunId, _: &Page) -> Result<(), StoreError> { unreachable!() }
+    async fn pages(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Page>, StoreError> { unreachable!() }
+    async fn drop_pages(&self, _: &RunId) -> Result<(), StoreError> { unreachable!() }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use instep::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Person, Run, RunId, SourceName,
+    Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -212,5 +212,14 @@ impl Store for Sick {
     }
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         self.up("check")?.check().await
+    }
+    async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {
+        self.up("save_page")?.save_page(run, page).await
+    }
+    async fn pages(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, StoreError> {
+        self.up("pages")?.pages(run, after, most).await
+    }
+    async fn drop_pages(&self, run: &RunId) -> Result<(), StoreError> {
+        self.up("drop_pages")?.drop_pages(run).await
     }
 }

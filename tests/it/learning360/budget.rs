@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use instep::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Person, Run, RunId, SourceName,
+    Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -151,5 +151,14 @@ impl Store for Budgets {
     }
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         no("check")
+    }
+    async fn save_page(&self, _: &RunId, _: &Page) -> Result<(), StoreError> {
+        no("save_page")
+    }
+    async fn pages(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Page>, StoreError> {
+        no("pages")
+    }
+    async fn drop_pages(&self, _: &RunId) -> Result<(), StoreError> {
+        no("drop_pages")
     }
 }

@@ -177,3 +177,95 @@ async fn what_a_cancelled_run_had_queued_is_not_applied() {
     let again = cancel(&**town.store().await, &Clock::system(), &run.id, "ann").await;
     assert!(again.is_err() && run.source == source);
 }
+
+/// Where the LMS shows its accounts.
+const USERS: &str = "GET /api/v2/users";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_run_had_read_of_the_lms_is_not_read_again_on_sqlite() {
+    Box::pin(what_a_killed_run_had_read(Kept::Sqlite)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_run_had_read_of_the_lms_is_not_read_again_on_redis() {
+    Box::pin(what_a_killed_run_had_read(Kept::Redis)).await;
+}
+
+/// It is killed with SIGKILL behind its second page of accounts.
+async fn what_a_killed_run_had_read(kept: Kept) {
+    let town = linked(known(1250), kept, |_| {}).await;
+    let in_use = in_use(&town);
+    assert!((1001..1500).contains(&in_use), "three pages: {in_use}");
+    let id = &town.actives()[4];
+    let account = town.account_of(id)["_id"].clone();
+    let before = town.lms_calls().await.of(USERS);
+    town.lms("/_sandbox/faults", json!({"endpoint": USERS, "latency_ms": 1, "times": 2})).await;
+    let slow = json!({"endpoint": USERS, "latency_ms": 30_000, "times": 1, "when": "before"});
+    town.lms("/_sandbox/faults", slow).await;
+    let syncing = Syncing::start(&town);
+    let third = async || town.lms_calls().await.of(USERS) == before + 3;
+    town.until("the third page is asked for", third).await;
+    drop(syncing);
+    let killed = newest(&town).await;
+    assert_eq!(killed.state, RunState::Comparing);
+    let store = town.store().await;
+    assert_eq!(store.pages(&killed.id, 0, 10).await.expect("pages").len(), 2);
+
+    // Changed after its page was read: the live road's work is no difference, though the picture is
+    // older.
+    silence(&town).await;
+    let serving = town.serve(&["--role", "receiver,worker"]).await;
+    town.hook_to(&serving);
+    town.change(id, json!({"surname": "Meanwhile"}));
+    let applied = async || town.account_of(id)["lastName"] == "Meanwhile";
+    town.until("it is applied", applied).await;
+    town.at_rest().await;
+
+    let calls = town.lms_calls().await;
+    let carried = sync(&town).await;
+    let now = town.lms_calls().await;
+    assert_eq!((&carried.id, &carried.state), (&killed.id, &RunState::Done), "the same run");
+    assert_eq!(now.of(USERS) - calls.of(USERS), 2, "the third page, and the deactivated ones");
+    assert_eq!(carried.calls["360learning reads"], 3, "external ids too");
+    assert_eq!(carried.accounts, u64::try_from(town.sandbox.accounts().len()).expect("few"));
+    let found = items(&town, &carried).await;
+    assert!(found.iter().all(|it| it.drift == [Drift::Orphan]), "{account}: {found:#?}");
+    assert_eq!(store.pages(&killed.id, 0, 10).await.expect("pages"), [], "nobody needs them now");
+}
+
+/// A picture of the LMS that is hours old would show differences that are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_too_long_ago_is_read_anew() {
+    let town = linked(known(20), Kept::Sqlite, |_| {}).await;
+    let (store, clock) = (town.store().await, Clock::system());
+    for (minutes, reads) in [(25, 0), (35, 2)] {
+        let (planned, _) = plan(&town).await;
+        let begun = Run {
+            id: RunId::fresh(),
+            revision: 1,
+            plan_only: false,
+            ended_at: None,
+            state: RunState::Comparing,
+            ..planned
+        };
+        assert!(store.save_run(&begun).await.expect("a store"));
+        let read_at = clock.now() - jiff::SignedDuration::from_mins(minutes);
+        // Everybody is missing in it.
+        for (number, list) in (1..).zip(["in use", "deactivated", "external ids"]) {
+            let rows = if number < 3 { "q1ZKTE7OL80rKVayio6tBQA" } else { "q1ZKzknMzC1WsoqOrQUA" };
+            let rows = rows.to_owned();
+            let page = instep::model::Page { number, list: list.into(), read_at, rows, next: None };
+            store.save_page(&begun.id, &page).await.expect("a store");
+        }
+        let calls = town.lms_calls().await.of(USERS);
+        let (progress, _) = watch::channel(Progress::default());
+        let stop = CancellationToken::new();
+        let engine = engine(&town).await;
+        let carried = engine.reconciler().resume(&progress, &stop).await.expect("carried on");
+        let carried = carried.expect("a run");
+        assert_eq!(carried.id, begun.id);
+        assert_eq!(carried.accounts == 0, reads == 0, "{minutes} minutes: {carried:#?}");
+        assert_eq!(town.lms_calls().await.of(USERS) - calls, reads, "{minutes} minutes");
+        assert_eq!(store.pages(&begun.id, 0, 10).await.expect("pages"), []);
+    }
+}

@@ -126,6 +126,10 @@ macro_rules! suite {
                     old_runs_go_with_their_items
                     runs_go_some_at_a_time
                 }
+                paging {
+                    pages_come_back_up_to_the_first_gap
+                    pages_go_with_their_run
+                }
                 budgets {
                     a_burst_then_a_steady_flow
                     a_grant_gives_at_most_what_is_asked

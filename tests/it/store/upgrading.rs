@@ -4,7 +4,7 @@ use std::path::Path;
 
 use instep::clock::Clock;
 use instep::model::{
-    AccountId, AccountStatus, Choice, DeliveryState, Field, Kept, Lane, Link, Run,
+    AccountId, AccountStatus, Choice, DeliveryState, Field, Kept, Lane, Link, Page, Run,
 };
 use instep::store::sqlite::SqliteStore;
 use instep::store::{Lease, Store};
@@ -53,9 +53,11 @@ async fn goes_on(store: &dyn Store, held: Lease) {
 }
 
 /// The steps that programs took before this one, one after the other.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 4] = [
     include_str!("../../../src/store/sqlite/schema.sql"),
     include_str!("../../../src/store/sqlite/schema_2.sql"),
+    include_str!("../../../src/store/sqlite/schema_3.sql"),
+    include_str!("../../../src/store/sqlite/schema_4.sql"),
 ];
 
 /// A file as the program shaped it that knew so many steps, with one person in it.
@@ -91,6 +93,15 @@ async fn keeps_runs(store: &dyn Store) {
     store.save_items(&run.id, std::slice::from_ref(&item)).await.unwrap();
     assert_eq!(store.runs(None, 10).await.unwrap(), std::slice::from_ref(&run));
     assert_eq!(store.items(&run.id, 0, 10).await.unwrap(), [item]);
+    let page = Page {
+        number: 1,
+        list: "accounts".into(),
+        read_at: run.started_at,
+        rows: String::new(),
+        next: None,
+    };
+    store.save_page(&run.id, &page).await.unwrap();
+    assert_eq!(store.pages(&run.id, 0, 10).await.unwrap(), [page]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ pub mod leasing;
 pub mod linking;
 pub mod looking;
 pub mod noting;
+pub mod paging;
 pub mod replaying;
 pub mod running_out;
 pub mod runs;
