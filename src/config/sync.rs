@@ -32,6 +32,8 @@ pub struct ScheduleSettings {
     pub time_zone: TimeZone,
     /// `missed`: what becomes of a run that was due while no process ran.
     pub missed: Missed,
+    /// `closer_looks`: at the custom fields and managers of so many accounts a run looks.
+    pub closer_looks: u32,
 }
 
 /// What becomes of a run that was due while no process ran.
@@ -137,8 +139,9 @@ fn schedule(table: Table<'_>) -> ScheduleSettings {
             Missed::Once
         }
     };
+    let closer_looks = table.number("closer_looks", 0..=100_000);
     table.finish();
-    ScheduleSettings { full_sync, time_zone, missed }
+    ScheduleSettings { full_sync, time_zone, missed, closer_looks }
 }
 
 /// Reads a cron pattern that fires at some time.

@@ -58,6 +58,24 @@ impl Link {
         self.custom.clear();
         self.manager = None;
     }
+
+    /// Corrects custom fields and manager by what the account holds; what was not looked at stays.
+    pub fn see_belongings(
+        &mut self,
+        values: Option<&BTreeMap<CustomFieldId, String>>,
+        managers: Option<&[AccountId]>,
+    ) {
+        if let Some(values) = values {
+            for (field, applied) in &mut self.custom {
+                if applied.as_ref() != values.get(field) {
+                    *applied = values.get(field).cloned();
+                }
+            }
+        }
+        if let Some(managers) = managers {
+            self.manager.take_if(|given| !managers.contains(&given.account));
+        }
+    }
 }
 
 /// A manager that a rule gave.

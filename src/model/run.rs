@@ -31,6 +31,10 @@ pub struct Order {
     /// to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeKind>,
+    /// What the account holds in custom fields, and who manages it, differs from what was applied:
+    /// it is looked at before anything is planned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closely: bool,
 }
 
 impl Order {

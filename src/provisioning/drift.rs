@@ -80,6 +80,19 @@ pub fn differences(
     drift
 }
 
+/// Whether it is about a custom field or the manager, which the target does not list.
+pub fn is_belonging(drift: &Drift) -> bool {
+    match drift {
+        Drift::Manager { .. } => true,
+        Drift::Field { name, .. } => {
+            name != LINK
+                && name != EXTERNAL_ID
+                && Field::ALL.into_iter().all(|field| field.word() != name)
+        }
+        _ => false,
+    }
+}
+
 /// Whether it says that the account is not there, or not in use.
 fn is_arrival(drift: &Drift) -> bool {
     matches!(drift, Drift::MissingAccount | Drift::ShouldBeActive)

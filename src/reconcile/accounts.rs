@@ -144,6 +144,11 @@ impl Accounts {
         self.place(id).map(|row| self.rows[row as usize].account())
     }
 
+    /// Whether the account with this id can be used.
+    pub fn status(&self, id: &AccountId) -> Option<AccountStatus> {
+        self.place(id).map(|row| self.rows[row as usize].status)
+    }
+
     /// The external id that the target holds for an account.
     pub fn external(&self, id: &AccountId) -> Option<&str> {
         self.rows[self.place(id)? as usize].external.as_deref()

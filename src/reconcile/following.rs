@@ -13,6 +13,7 @@ use crate::model::{
     Arrival, DeliveryId, DeliveryState, Drift, Fate, Item, ItemState, Lane, Order, Run, RunState,
     SYNC, SYNC_ABSENT,
 };
+use crate::provisioning::drift;
 use crate::store::Accepted;
 
 /// So many are queued together.
@@ -151,7 +152,12 @@ impl Reconciler<'_> {
         let (Some(employee), ItemState::Queued { delivery }) = (&item.employee, &item.state) else {
             return None;
         };
-        let order = Order { run: run.id.clone(), employee: employee.clone(), change: item.kind };
+        let order = Order {
+            run: run.id.clone(),
+            employee: employee.clone(),
+            change: item.kind,
+            closely: item.drift.iter().any(drift::is_belonging),
+        };
         let kind = if item.drift.contains(&Drift::NotShown) { SYNC_ABSENT } else { SYNC };
         Some(Arrival {
             event: order.event(self.name, kind, self.clock.now()),

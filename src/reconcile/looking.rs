@@ -14,8 +14,8 @@ use super::{Progress, ReconcileError, Reconciler, Stage};
 use crate::clock::Deadline;
 use crate::config::MatchBy;
 use crate::model::{
-    Certificate, ChangeKind, Delivery, DeliveryId, Drift, Item, ItemState, Lane, Run, RunState,
-    Slice, SliceState,
+    Certificate, ChangeKind, Delivery, DeliveryId, Drift, EmployeeId, Item, ItemState, Lane, Run,
+    RunState, Slice, SliceState,
 };
 use crate::provisioning::certificate::{self, Shown};
 use crate::provisioning::{brake, drift};
@@ -48,6 +48,8 @@ const TELL: u64 = 250;
 pub(super) struct Looked {
     pub run: Run,
     pub items: Vec<Item>,
+    /// The last person whose account was looked at closer.
+    pub closer: Option<EmployeeId>,
 }
 
 /// What was called, and what was waited for.
@@ -111,7 +113,7 @@ impl Reconciler<'_> {
         failed.ended_at = Some(self.clock.now());
         failed.calls = costs.calls;
         failed.waited_ms = costs.waited_ms;
-        Ok(Looked { run: failed, items: Vec::new() })
+        Ok(Looked { run: failed, items: Vec::new(), closer: None })
     }
 
     async fn compare(
@@ -121,9 +123,14 @@ impl Reconciler<'_> {
         progress: &watch::Sender<Progress>,
     ) -> Result<Looked, ReconcileError> {
         progress.send_modify(|it| it.stage = Stage::Beginning);
-        let links = Links::read(&**self.store, self.name).await?;
+        let mut links = Links::read(&**self.store, self.name).await?;
         let linked = links.linked();
         let (accounts, catalogue, since) = self.read_lms(&mut run, &links, costs, progress).await?;
+        let closer = self.look_closer(&mut links, &accounts).await?;
+        if closer.calls > 0 {
+            costs.called("360learning closer looks", closer.calls);
+        }
+        run.remarks.extend(closer.remark());
         let now = self.clock.now();
         let mut comparison = Comparison::new(
             self.rules,
@@ -187,7 +194,7 @@ impl Reconciler<'_> {
         } else {
             run.state = RunState::Applying;
         }
-        Ok(Looked { run, items })
+        Ok(Looked { run, items, closer: closer.last })
     }
 
     /// All accounts, whose they are, and the members of the groups in which rules have put somebody;

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod claim;
+mod closer;
 mod comparing;
 mod deciding;
 mod evidence;
@@ -275,6 +276,9 @@ impl Reconciler<'_> {
         })
         .await?;
         self.store.drop_pages(&id).await?;
+        if let Some(last) = looked.closer.filter(|_| !run.plan_only) {
+            self.note_closer(&last).await?;
+        }
         Ok(run)
     }
 

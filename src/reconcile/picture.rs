@@ -2,7 +2,7 @@
 //! until it has compared: whoever carries on a run of a dead process goes on behind its last page.
 //!
 //! A picture that was begun too long ago is read anew: it would show differences that are none. For
-//! the same reason what the live road did since it was begun is no difference.
+//! the same reason, what the live road did since it was begun is no difference.
 
 use std::io::{Read, Write};
 

@@ -88,6 +88,7 @@ mod tests {
     fn table(pattern: &str, zone: &str) -> Timetable {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
         let settings = ScheduleSettings {
+            closer_looks: 0,
             full_sync: Some(parser.parse(pattern).unwrap()),
             time_zone: TimeZone::get(zone).unwrap(),
             missed: Missed::Once,

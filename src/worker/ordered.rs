@@ -12,10 +12,11 @@ use super::retry::Verdict;
 use super::turn::lane;
 use super::{Live, Worker};
 use crate::model::{
-    Account, AccountStatus, Delivery, Desired, FoundBy, Link, Order, RunId, RunState, SYNC,
-    SYNC_ABSENT,
+    Account, AccountId, AccountStatus, Delivery, Desired, FoundBy, Link, Order, RunId, RunState,
+    SYNC, SYNC_ABSENT,
 };
 use crate::store::{Lease, StoreError};
+use crate::targets::TargetError;
 
 /// Whether a run ordered this.
 pub(super) fn is_ordered(delivery: &Delivery) -> bool {
@@ -30,6 +31,31 @@ impl Case {
 }
 
 impl Worker {
+    /// Corrects custom fields and manager, where a run saw that they were edited by hand.
+    async fn correct_belongings(
+        &self,
+        case: &Case,
+        account: &AccountId,
+        link: &mut Link,
+    ) -> Result<(), Verdict> {
+        let orders = self.orders(&case.lease.deliveries).await.map_err(TargetError::Store)?;
+        if !orders.iter().any(|order| order.closely) {
+            return Ok(());
+        }
+        let (target, lease) = (&self.target.target, &case.lease);
+        let (lane, deadline) = (lane(lease), lease.deadline);
+        let values = match link.custom.is_empty() {
+            true => None,
+            false => Some(target.custom_values(account, lane, deadline).await?),
+        };
+        let managers = match &link.manager {
+            None => None,
+            Some(_) => Some(target.managers(account, lane, deadline).await?),
+        };
+        link.see_belongings(values.as_ref(), managers.as_deref());
+        Ok(())
+    }
+
     /// What runs ordered for somebody, as far as the events are still kept.
     pub(super) async fn orders(&self, deliveries: &[Delivery]) -> Result<Vec<Order>, StoreError> {
         let mut orders = Vec::new();
@@ -113,6 +139,9 @@ impl Worker {
             let lease = &case.lease;
             let roles = self.target.target.roles(&account.id, lane(lease), lease.deadline).await?;
             link.groups.retain(|given| roles.contains(given));
+        }
+        if desired.active && !link.restoring {
+            self.correct_belongings(case, &account.id, link).await?;
         }
         Ok(())
     }

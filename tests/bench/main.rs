@@ -13,6 +13,7 @@ mod program;
 mod receive;
 mod rules;
 mod storm;
+mod sync;
 mod table;
 
 #[expect(dead_code, reason = "the tests use all of it, the benchmarks a part")]
@@ -32,14 +33,14 @@ Measures the program against its targets and prints a table.
 
   deploy/bench.sh [--quick] [NAME...]
 
-  NAME     receive, paced, sqlite, drain, storm, wide, rules; all when none
-           is named
+  NAME     receive, paced, sqlite, drain, storm, wide, rules, sync, million,
+           live; all when none is named
   --quick  small numbers: shows that everything runs, judges nothing";
 
 /// A benchmark by its name.
 type Named = (&'static str, fn(&mut Bench) -> anyhow::Result<()>);
 
-const ALL: [Named; 7] = [
+const ALL: [Named; 10] = [
     ("receive", receive::on_redis),
     ("paced", receive::paced),
     ("sqlite", receive::on_sqlite),
@@ -47,6 +48,9 @@ const ALL: [Named; 7] = [
     ("storm", storm::few_people),
     ("wide", storm::many_people),
     ("rules", rules::decide),
+    ("sync", sync::large),
+    ("million", sync::very_large),
+    ("live", sync::beside_live),
 ];
 
 /// What all benchmarks share.

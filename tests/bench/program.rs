@@ -119,10 +119,7 @@ impl Program {
     /// # Errors
     /// When it runs no more.
     pub fn most_memory(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        kib.context("it has ended")
+        most_memory(self.child.id())
     }
 
     /// The last errors and warnings in its log.
@@ -181,6 +178,17 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The most memory that a process ever held, in KiB.
+///
+/// # Errors
+/// When it runs no more.
+pub fn most_memory(process: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    kib.context("it has ended")
 }
 
 /// Whether it answers that it can take webhooks in.

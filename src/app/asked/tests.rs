@@ -20,7 +20,8 @@ fn noon() -> Timestamp {
 fn nightly(missed: Missed) -> Timetable {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
     let full_sync = Some(parser.parse("30 2 * * *").expect("a pattern"));
-    let settings = ScheduleSettings { full_sync, time_zone: TimeZone::UTC, missed };
+    let settings =
+        ScheduleSettings { full_sync, time_zone: TimeZone::UTC, missed, closer_looks: 0 };
     Timetable::of(&settings).expect("a timetable")
 }
 

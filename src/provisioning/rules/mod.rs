@@ -176,6 +176,11 @@ impl Rules {
         }
     }
 
+    /// Whether a rule names people's managers.
+    pub fn names_managers(&self) -> bool {
+        self.account.manager.is_some()
+    }
+
     /// Decides about one record at this moment.
     pub fn decide(&self, record: &Record, now: Timestamp) -> Ruling {
         let person = Person::new(&self.env, record, now);

@@ -5,6 +5,15 @@ use super::codes::{self, MANAGER_DELETED, MANAGER_NOT_FOUND};
 use crate::model::{AccountId, Done};
 use crate::targets::TargetError;
 
+/// Who manages an account.
+pub(super) async fn of(
+    client: &Client,
+    id: &AccountId,
+    turn: Turn,
+) -> Result<Vec<AccountId>, TargetError> {
+    client.list(client.call("GET /users/{userId}/managers", &[id.as_str()])?, turn).await
+}
+
 /// Makes one account the manager of another; that it is already is as good.
 pub(super) async fn add(
     client: &Client,

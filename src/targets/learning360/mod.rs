@@ -38,7 +38,8 @@ use self::protection::Protection;
 use crate::clock::Deadline;
 use crate::config::Learning360Settings;
 use crate::model::{
-    Account, AccountId, Catalogue, Change, Done, Field, GroupId, Kept, Lane, Needs, Role,
+    Account, AccountId, Catalogue, Change, CustomFieldId, Done, Field, GroupId, Kept, Lane, Needs,
+    Role,
 };
 use crate::store::budget::Budget;
 use crate::targets::{Candidate, Probe, TargetError};
@@ -154,6 +155,36 @@ impl Learning360 {
     ) -> Result<Vec<(GroupId, Role)>, TargetError> {
         let roles = groups::roles(&self.client, account, Turn { lane, deadline }).await?;
         Ok(roles.into_iter().map(|row| (row.group_id, row.role)).collect())
+    }
+
+    /// What an account holds in custom fields.
+    ///
+    /// # Errors
+    /// When the target does not say.
+    pub async fn custom_values(
+        &self,
+        account: &AccountId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<BTreeMap<CustomFieldId, String>, TargetError> {
+        let values = custom::values(&self.client, account, Turn { lane, deadline }).await?;
+        let value = |it: wire::CustomValue| {
+            Some((CustomFieldId::new(it.custom_field_id), it.value.as_str()?.to_owned()))
+        };
+        Ok(values.into_iter().filter_map(value).collect())
+    }
+
+    /// Who manages an account.
+    ///
+    /// # Errors
+    /// When the target does not say.
+    pub async fn managers(
+        &self,
+        account: &AccountId,
+        lane: Lane,
+        deadline: Deadline,
+    ) -> Result<Vec<AccountId>, TargetError> {
+        managers::of(&self.client, account, Turn { lane, deadline }).await
     }
 
     /// Whether `target.protected` lists this id or mail.

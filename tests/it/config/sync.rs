@@ -31,6 +31,7 @@ fn without_a_word_the_defaults_protect() {
     let SyncSettings { schedule, certificate, brake } = sync("");
     assert_eq!(schedule.full_sync.unwrap().to_string(), "30 2 * * *");
     assert_eq!((schedule.time_zone.iana_name(), schedule.missed), (Some("UTC"), Missed::Once));
+    assert_eq!(schedule.closer_looks, 1000);
     let shares =
         CertificateSettings { people_percent: 90, fields_percent: 90, absent: limit(5, 3) };
     assert_eq!(certificate, shares);

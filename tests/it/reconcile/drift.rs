@@ -164,6 +164,63 @@ async fn belongings_are_found_and_mended() {
     drop(serving);
 }
 
+/// What somebody edits by hand where the LMS's lists do not show it: each account has its turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn belongings_edited_by_hand_are_found_in_turn() {
+    let field = instep::sandbox::FieldSetup { name: "Phone at work".into(), ..Default::default() };
+    let options = Options { custom_fields: vec![field], people: 0, ..known(0) };
+    let town = linked(options, Kept::Sqlite, |toml| {
+        *toml = toml.replace("[rules]\n", "[rules]\nmanager = \"work.reportsTo.id\"\n");
+        toml.push_str("\n[rules.custom_fields]\n\"Phone at work\" = \"work.workPhone\"\n");
+        toml.push_str("\n[schedule]\ncloser_looks = 2\n");
+    })
+    .await;
+    let boss = town.hire(json!({"surname": "Boss", "work": {"workPhone": "0"}}));
+    let hire = |phone: &str| town.hire(json!({"work": {"workPhone": phone, "manager": boss}}));
+    let [one, two, three] = ["1", "2", "3"].map(hire);
+    let _serving = town.serve(&[]).await;
+    sync(&town).await;
+    // Managers who had no account yet are added when they have one.
+    town.at_rest().await;
+    town.equal().await;
+
+    // A value, a manager, and a value that nobody else knows of and everybody keeps.
+    let account = |id: &str| town.account_of(id)["_id"].clone();
+    let edited = json!({"_id": account(&one), "set": {"customFields": {"Phone at work": "666"}}});
+    town.by_hand(edited).await;
+    town.by_hand(json!({"_id": account(&two), "set": {"managers": []}})).await;
+    let strange = json!({"_id": account(&three), "set": {"managers":
+        [account(&boss), account(&one)]}});
+    town.by_hand(strange).await;
+
+    let (mut found, mut calls) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let (planned, _) = plan(&town).await;
+        let run = sync(&town).await;
+        assert_eq!(planned.remarks, run.remarks, "a plan takes nobody's turn");
+        assert!(run.remarks.iter().any(|it| it.contains("2 of 4 accounts")), "{run:#?}");
+        calls.push(run.calls["360learning closer looks"]);
+        found.extend(items(&town, &run).await.into_iter().filter(|it| it.kind.is_some()));
+    }
+    assert_eq!(calls, [4, 4]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found.iter().all(|it| it.blame == Some(Blame::EditedByHand)), "{found:#?}");
+    let of = |id: &str| item(&found, id).drift.clone();
+    let (old, new) = (Some("666".to_owned()), Some("1".to_owned()));
+    assert_eq!(of(&one), [Drift::Field { name: "Phone at work".into(), old, new }]);
+    assert!(matches!(&of(&two)[..], [Drift::Manager { old: None, new: Some(_) }]));
+    assert_eq!(town.account_of(&one)["customValues"], json!({"Phone at work": "1"}));
+    assert_eq!(town.account_of(&two)["managers"], json!([account(&boss)]));
+    assert_eq!(town.account_of(&three)["managers"].as_array().map(Vec::len), Some(2), "left alone");
+
+    let writes = town.sandbox.writes();
+    for _ in 0..2 {
+        let run = sync(&town).await;
+        assert!(run.slices.is_empty(), "{run:#?}");
+    }
+    assert_eq!(town.sandbox.writes(), writes);
+}
+
 /// Two accounts could be one person's: nothing is done, a human decides.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_disputed_is_only_told() {
