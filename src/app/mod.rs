@@ -73,7 +73,7 @@ use crate::targets::TargetError;
 pub use crate::targets::learning360::member;
 use crate::telemetry;
 pub use crate::worker::Settled;
-use crate::worker::{Afresh, FarEnd, Live, Room, Scope, Stop, TargetSide, Worker};
+use crate::worker::{Afresh, FarEnd, Live, Room, Scope, Stop, TargetSide, Together, Worker};
 
 /// How many settled attempts a slow listener may lag behind before it misses some.
 const TOLD: usize = 4096;
@@ -135,6 +135,7 @@ impl Instep {
     ) -> Result<Self, BuildError> {
         let (told, _) = broadcast::channel(TOLD);
         let target = Arc::new(TargetSide {
+            together: Together::default(),
             target: learning360(&settings.target, &store)?,
             far_end: FarEnd::new(Scope::Target),
             policy: policy(&settings.target),

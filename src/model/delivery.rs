@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, EmployeeId, EventId, Person, SourceName};
 
+/// What stands between a step that was carried out together with other people's and the target's id
+/// of the operation that did it.
+pub const IN_BULK: &str = " by the bulk operation ";
+
 /// Which queue a delivery stands in. Live work goes before bulk work; bulk work gets a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -23,7 +23,7 @@ pub use account::{
 pub use actor::{Access, Actor, Via};
 pub use audit::{AuditEntry, AuditId};
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
-pub use delivery::{Attempt, Delivery, DeliveryState, Lane};
+pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};
 pub use employee::{Answer, Record, Seen};
 pub use event::{APPOINTMENT, Arrival, Event, Fate, MANAGER_ARRIVED};
 pub use failure::{Failure, Which};

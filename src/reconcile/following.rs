@@ -10,8 +10,8 @@ use super::deciding::{self, change};
 use super::looking::done;
 use super::{Progress, ReconcileError, Reconciler, Stage};
 use crate::model::{
-    Arrival, DeliveryId, DeliveryState, Drift, Fate, Item, ItemState, Lane, Order, Run, RunState,
-    SYNC, SYNC_ABSENT,
+    Arrival, DeliveryId, DeliveryState, Drift, Fate, IN_BULK, Item, ItemState, Lane, Order, Run,
+    RunState, SYNC, SYNC_ABSENT,
 };
 use crate::provisioning::drift;
 use crate::store::Accepted;
@@ -35,6 +35,8 @@ struct Followed {
     settled: u64,
     changed: u64,
     failed: u64,
+    /// The bulk operations by which memberships were changed.
+    operations: BTreeSet<String>,
 }
 
 impl Followed {
@@ -42,6 +44,8 @@ impl Followed {
     fn count(&mut self, state: &ItemState) {
         match state {
             ItemState::Done { done } => {
+                let by = done.iter().filter_map(|it| Some(it.split_once(IN_BULK)?.1.to_owned()));
+                self.operations.extend(by);
                 self.settled += 1;
                 self.changed += u64::from(!done.is_empty());
             }
@@ -90,6 +94,10 @@ impl Reconciler<'_> {
                     return Ok(None);
                 }
                 (run.changed, run.failed) = (followed.changed, followed.failed);
+                if !followed.operations.is_empty() {
+                    let operations = count(followed.operations.len());
+                    run.calls.insert("360learning bulk operations".to_owned(), operations);
+                }
                 run.state = RunState::Done;
                 run.ended_at = Some(now);
                 Ok(Some(()))

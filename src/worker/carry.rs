@@ -4,13 +4,15 @@
 //! over after a crash therefore looks for the account instead of making a second one. A group, a
 //! manager that the target refuses is told, and the rest goes on.
 
+use std::collections::VecDeque;
+
 use super::Worker;
 use super::hold::tell_if_failed;
 use super::process::Case;
 use super::retry::Verdict;
 use super::swap::MAIL_TAKEN;
 use super::turn::lane;
-use crate::model::{AccountId, AccountStatus, Change, Done, Field, GroupId, Intent, Link};
+use crate::model::{AccountId, AccountStatus, Change, Done, Field, GroupId, IN_BULK, Intent, Link};
 use crate::provisioning::planning::{self, Plan};
 use crate::provisioning::resolving::Resolved;
 use crate::store::StoreError;
@@ -28,7 +30,9 @@ impl Worker {
         let platform = self.platform();
         let lease = &case.lease;
         let mut manager_refused = false;
-        for step in &plan.steps {
+        let mut ahead = VecDeque::new();
+        let mut operation = String::new();
+        for (at, step) in plan.steps.iter().enumerate() {
             let words = planning::words(step, plan.account.as_ref());
             if !self.prepare(case, plan, step, link, done).await? {
                 continue;
@@ -41,8 +45,16 @@ impl Worker {
                 _ => None,
             };
             let (target, account) = (&self.target.target, link.account.clone());
-            let result =
-                target.apply(&platform, account.as_ref(), step, lane(lease), lease.deadline).await;
+            if ahead.is_empty() && matches!(step, Change::Join { .. } | Change::Leave { .. }) {
+                let next = self.together(case, &plan.steps[at..], account.as_ref()).await?;
+                (ahead, operation) = (next.done.into(), next.operation);
+            }
+            let together = ahead.pop_front().unwrap_or(false);
+            let result = if together {
+                Ok(Done::default())
+            } else {
+                target.apply(&platform, account.as_ref(), step, lane(lease), lease.deadline).await
+            };
             if let Some(making) = making {
                 self.end_making(making).await;
             }
@@ -63,7 +75,12 @@ impl Worker {
             };
             tell_if_failed(self.target.far_end.succeeded(&*self.store, case.probing).await);
             let account = result.account.as_ref().map(|account| account.id.clone());
-            done.push(said(&words, account.as_ref().or(link.account.as_ref())));
+            let mut said = said(&words, account.as_ref().or(link.account.as_ref()));
+            if together {
+                said.push_str(IN_BULK);
+                said.push_str(&operation);
+            }
+            done.push(said);
             done.extend(result.remarks.iter().cloned());
             self.note(case, plan, step, result, resolved, link).await?;
         }

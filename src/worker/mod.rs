@@ -19,6 +19,7 @@ mod room;
 mod settle;
 pub mod surroundings;
 mod swap;
+mod together;
 mod turn;
 mod waiting;
 mod whose;
@@ -32,6 +33,7 @@ pub use hold::{FarEnd, Scope};
 pub use live::Live;
 pub use retry::Delays;
 pub use room::Room;
+pub use together::Together;
 pub use turn::Stop;
 
 use crate::clock::{Clock, Deadline};
@@ -53,6 +55,8 @@ pub struct TargetSide {
     pub room: Room,
     /// When groups and custom fields may be read afresh.
     pub afresh: Afresh,
+    /// Memberships that wait to be carried out together.
+    pub together: Together,
 }
 
 impl TargetSide {

@@ -1,9 +1,10 @@
 //! One person's turn: judge what was read, carry the plan out, and see to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,8 @@ pub(super) struct Case {
     pub(super) candidates: Option<Vec<Candidate>>,
     /// Whether the account that we know bears the person's id in the target, when that was looked up.
     pub(super) holds_id: Option<bool>,
+    /// The place at the target that the person has.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// What the rules say of a person, whatever is decided.
@@ -71,7 +74,18 @@ impl Case {
             beside: None,
             candidates: None,
             holds_id: None,
+            place: Mutex::default(),
         }
+    }
+
+    /// Gives the place at the target to others.
+    pub(super) fn leave_place(&self) {
+        self.take_place(None);
+    }
+
+    /// A place at the target.
+    pub(super) fn take_place(&self, place: Option<OwnedSemaphorePermit>) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
     /// What is known of the person's account, with what the rules say of the person: the next
@@ -211,10 +225,11 @@ impl Worker {
                     // nothing, and that counts as a worker that died.
                     let most = case.lease.deadline.left() / 2;
                     let slot = self.target.room.slot(lane(&case.lease));
-                    let Ok(_slot) = timeout(most, slot).await else {
+                    let Ok(place) = timeout(most, slot).await else {
                         let verdict = Verdict::GiveBack(Duration::ZERO);
                         return ("no place was free".to_owned(), Err(verdict));
                     };
+                    case.take_place(place);
                     let (decided, brought) = self
                         .bring_about(&case, &desired, gone, candidates, &mut link, &mut done)
                         .await;
@@ -229,6 +244,7 @@ impl Worker {
                     result = work => Some(result),
                     () = stop.cancelled() => None,
                 };
+                case.leave_place();
                 if matches!(result, Some((_, Ok(_)))) {
                     self.target.far_end.went_well(&case.lease.person);
                 }

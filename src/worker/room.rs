@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::model::Lane;
 use crate::store::Due;
@@ -15,7 +15,7 @@ const IN_HAND: usize = 100;
 pub struct Room {
     /// How many persons may be applied at once.
     at_once: usize,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     /// Bulk work waits here first, so that at most one of it competes with live work for a slot.
     turn: Mutex<()>,
     live: Arc<Semaphore>,
@@ -37,7 +37,7 @@ impl Room {
         let lane = || Arc::new(Semaphore::new(IN_HAND));
         Self {
             at_once: slots,
-            slots: Semaphore::new(slots),
+            slots: Arc::new(Semaphore::new(slots)),
             turn: Mutex::default(),
             live: lane(),
             bulk: lane(),
@@ -69,12 +69,12 @@ impl Room {
     }
 
     /// Waits for a slot; live work first. `None` never comes: the slots are not closed.
-    pub(super) async fn slot(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn slot(&self, lane: Lane) -> Option<OwnedSemaphorePermit> {
         let _turn = match lane {
             Lane::Live => None,
             Lane::Bulk => Some(self.turn.lock().await),
         };
-        self.slots.acquire().await.ok()
+        Arc::clone(&self.slots).acquire_owned().await.ok()
     }
 }
 

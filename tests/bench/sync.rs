@@ -349,8 +349,8 @@ pub fn beside_live(bench: &mut Bench) -> anyhow::Result<()> {
     live(2)?;
     let alone = live(0)?;
     let mut runs = 0;
+    let stop = std::sync::atomic::AtomicBool::new(false);
     let beside = std::thread::scope(|threads| {
-        let stop = std::sync::atomic::AtomicBool::new(false);
         let (stop, company) = (&stop, &company);
         let syncing = threads.spawn(move || -> anyhow::Result<usize> {
             let mut runs = 0;

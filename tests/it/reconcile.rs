@@ -3,6 +3,7 @@
 
 mod blame;
 mod brake;
+mod bulk;
 mod carrying_on;
 mod certificate;
 mod drift;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +45,8 @@ pub(super) struct Call {
     method: Method,
     url: Url,
     body: Option<Bytes>,
+    /// It counts against no budget.
+    is_free: bool,
 }
 
 impl Call {
@@ -57,6 +59,12 @@ impl Call {
     /// Gives it a body.
     pub fn json(mut self, body: &impl Serialize) -> Self {
         self.body = Some(wire::body(body).into());
+        self
+    }
+
+    /// It counts against no budget: neither does 360Learning count it.
+    pub fn free(mut self) -> Self {
+        self.is_free = true;
         self
     }
 
@@ -144,7 +152,7 @@ impl Client {
             rest = after.split_once('}').map_or("", |(_, after)| after);
         }
         path.push_str(rest);
-        Ok(Call { endpoint, method, url: below(&self.api, &path), body: None })
+        Ok(Call { endpoint, method, url: below(&self.api, &path), body: None, is_free: false })
     }
 
     /// Sends a call and reads a JSON answer; also says with which status it came.
@@ -165,6 +173,13 @@ impl Client {
             return Ok(());
         }
         Err(not_json(&call, &raw))
+    }
+
+    /// Sends a call that is carried out later; says where its end will be told.
+    pub async fn submit(&self, call: Call, turn: Turn) -> Result<String, TargetError> {
+        let raw = self.send(&call, turn).await?;
+        let location = raw.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        location.map(str::to_owned).ok_or_else(|| not_json(&call, &raw))
     }
 
     /// Reads a list to its end.
@@ -217,14 +232,15 @@ impl Client {
         let next = self.api.join(next).ok().filter(|url| url.origin() == self.api.origin());
         let url = next.ok_or_else(|| elsewhere(call.endpoint))?;
         let method = call.method.clone();
-        Ok((page, Some(Call { endpoint: call.endpoint, method, url, body: call.body.clone() })))
+        let (body, is_free) = (call.body.clone(), call.is_free);
+        Ok((page, Some(Call { endpoint: call.endpoint, method, url, body, is_free })))
     }
 
     /// The call that leads to a page at an address which the far end gave earlier; none where that is
     /// another host's.
     pub fn follow(&self, endpoint: &'static str, address: &str) -> Option<Call> {
         let url = self.api.join(address).ok().filter(|url| url.origin() == self.api.origin())?;
-        Some(Call { endpoint, method: Method::GET, url, body: None })
+        Some(Call { endpoint, method: Method::GET, url, body: None, is_free: false })
     }
 
     /// The account with this id, if there is one.
@@ -258,7 +274,9 @@ impl Client {
         let mut refused = 0;
         loop {
             let token = self.token.get(refused, turn.deadline).await?;
-            self.budget(call).take(turn.lane, turn.deadline).await?;
+            if !call.is_free {
+                self.budget(call).take(turn.lane, turn.deadline).await?;
+            }
             let mut request = self
                 .road
                 .request(call.method.clone(), call.url.clone())
@@ -291,7 +309,9 @@ impl Client {
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             let after = raw.retry_after();
-            self.budget(call).pause(after).await?;
+            if !call.is_free {
+                self.budget(call).pause(after).await?;
+            }
             return Err(TargetError::Wait { after });
         }
         if status == StatusCode::FORBIDDEN {
@@ -303,6 +323,9 @@ impl Client {
                  check target.base_url and any proxy on the way",
                 status.as_u16()
             )));
+        }
+        if status.is_server_error() && wire::code(&raw.body).as_deref() == Some("bulkAPIDisabled") {
+            return Err(codes::judge("bulkAPIDisabled"));
         }
         if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             return Err(TargetError::Again(raw.trouble(endpoint)));
@@ -369,6 +392,11 @@ fn forbidden(endpoint: &str, raw: &Raw) -> String {
 /// The scope that an endpoint needs, as documented for each one we call.
 fn scope(endpoint: &str) -> String {
     let (method, path) = endpoint.split_once(' ').unwrap_or_default();
+    match path {
+        "/bulk/groups/memberships" => return "groups:bulk".to_owned(),
+        path if path.starts_with("/bulk/operations") => return "bulkOperations:read".to_owned(),
+        _ => {}
+    }
     let resource = match path.trim_start_matches('/').split('/').next() {
         Some("external-ids") => "externalIds",
         Some("custom-fields") => "customFields",

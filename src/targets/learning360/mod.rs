@@ -1,9 +1,10 @@
 //! 360Learning (API v2) as a target: finds accounts, and carries out changes that were decided
 //! elsewhere.
 //!
-//! Promises: only [`Learning360::apply`] changes anything; a change names exactly what it changes;
+//! Promises: only [`Learning360::apply`] and its plural for memberships change anything; a change names exactly what it changes;
 //! a create is sent once, whatever happens to the answer; everything else can be repeated.
 
+pub mod bulk;
 mod catalogue;
 mod check;
 mod claim;
@@ -207,7 +208,8 @@ impl Learning360 {
         kept::belongings(&self.client, id, &self.protection, Turn { lane, deadline }).await
     }
 
-    /// The only method that changes anything. `account` is needed by all but `Create` and
+    /// The only method that changes anything, beside its plural for memberships,
+    /// [`Self::apply_together`]. `account` is needed by all but `Create` and
     /// `MakeGroup`. Whoever asks for a change of an existing account has seen [`Self::protection`].
     ///
     /// # Errors
