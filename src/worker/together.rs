@@ -96,6 +96,16 @@ struct UnderWay {
     accounts: Vec<AccountId>,
 }
 
+/// What an operation of before means for an account.
+enum Hold {
+    /// None names it.
+    Free,
+    /// One that may still change it.
+    UnderWay,
+    /// One that has just been found to have ended.
+    HasEnded,
+}
+
 /// What was done of the steps that come next.
 #[derive(Default)]
 pub(super) struct DoneTogether {
@@ -122,8 +132,17 @@ impl Worker {
             side: Arc::clone(&self.target),
             clock: self.clock.clone(),
         };
-        if !shared.is_free(account, lane, deadline).await? {
-            return Err(Verdict::GiveBack(COME_BACK));
+        match shared.holds(account, lane, deadline).await? {
+            Hold::Free => {}
+            Hold::UnderWay => return Err(Verdict::GiveBack(COME_BACK)),
+            // What was planned was planned by what was there before.
+            Hold::HasEnded => {
+                return Err(Verdict::LookAgain {
+                    code: "membershipsChanged".to_owned(),
+                    advice: "an operation of a lost worker has changed memberships: replay"
+                        .to_owned(),
+                });
+            }
         }
         let gives = matches!(steps.first(), Some(Change::Join { .. }));
         let rows: Vec<BulkRow> = steps.iter().map_while(|step| row(step, gives, account)).collect();
@@ -299,17 +318,20 @@ impl Shared {
         Ok(self.store.put_note(NOTE, None, Some(&says)).await?.then_some(says))
     }
 
-    /// Whether no operation that may be under way holds this account. Who asks has its lease, so that
-    /// one that names it is a lost worker's.
-    async fn is_free(
+    /// Whether an operation holds this account. Who asks has its lease, so that one that names it is
+    /// a lost worker's.
+    async fn holds(
         &self,
         account: &AccountId,
         lane: Lane,
         deadline: Deadline,
-    ) -> Result<bool, TargetError> {
-        let Some(says) = self.store.note(NOTE).await? else { return Ok(true) };
-        let names = read(&says).is_none_or(|it| it.accounts.contains(account));
-        Ok(!names || self.has_ended(&says, lane, deadline).await?)
+    ) -> Result<Hold, TargetError> {
+        let Some(says) = self.store.note(NOTE).await? else { return Ok(Hold::Free) };
+        if !read(&says).is_some_and(|it| it.accounts.contains(account)) {
+            return Ok(Hold::Free);
+        }
+        let ended = self.has_ended(&says, lane, deadline).await?;
+        Ok(if ended { Hold::HasEnded } else { Hold::UnderWay })
     }
 
     /// Whether the operation of which the note tells has ended; then the note goes.
