@@ -66,7 +66,8 @@ pub async fn pages_go_with_their_run(on: Fixture) {
     refused(&on, &ended.id).await;
     on.pass(10);
     let now = on.clock.now();
-    on.store.trim(Retention { events: now, deliveries: now, runs: now }).await.unwrap();
+    let retention = Retention { events: now, deliveries: now, runs: now, audit: now };
+    on.store.trim(retention).await.unwrap();
     assert_eq!(on.store.run(&ended.id).await.unwrap(), None);
     assert_eq!(on.store.pages(&ended.id, 0, 10).await.unwrap(), []);
     assert_eq!(on.store.pages(&kept.id, 0, 10).await.unwrap().len(), 1);
