@@ -91,18 +91,16 @@ impl Reconciler<'_> {
         let deadline = Deadline::after(super::looking::CALL);
         let (values, managers) = tokio::try_join!(
             async {
-                match custom {
-                    true => {
-                        self.target.custom_values(account, Lane::Bulk, deadline).await.map(Some)
-                    }
-                    false => Ok(None),
+                if !custom {
+                    return Ok(None);
                 }
+                self.target.custom_values(account, Lane::Bulk, deadline).await.map(Some)
             },
             async {
-                match manager {
-                    true => self.target.managers(account, Lane::Bulk, deadline).await.map(Some),
-                    false => Ok(None),
+                if !manager {
+                    return Ok(None);
                 }
+                self.target.managers(account, Lane::Bulk, deadline).await.map(Some)
             },
         )?;
         link.see_belongings(values.as_ref(), managers.as_deref());

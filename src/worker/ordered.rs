@@ -44,9 +44,10 @@ impl Worker {
         }
         let (target, lease) = (&self.target.target, &case.lease);
         let (lane, deadline) = (lane(lease), lease.deadline);
-        let values = match link.custom.is_empty() {
-            true => None,
-            false => Some(target.custom_values(account, lane, deadline).await?),
+        let values = if link.custom.is_empty() {
+            None
+        } else {
+            Some(target.custom_values(account, lane, deadline).await?)
         };
         let managers = match &link.manager {
             None => None,

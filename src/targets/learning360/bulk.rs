@@ -80,10 +80,8 @@ impl Learning360 {
         for row in rows {
             self.protection.forget(&row.account);
         }
-        let endpoint = match gives {
-            true => "POST /bulk/groups/memberships",
-            false => "DELETE /bulk/groups/memberships",
-        };
+        let endpoint =
+            if gives { "POST /bulk/groups/memberships" } else { "DELETE /bulk/groups/memberships" };
         let call = self.client.call(endpoint, &[])?.json(&Input { input: rows }).free();
         let location = self.client.submit(call, Turn { lane, deadline }).await?;
         // Its host may be another one: only the id counts.
