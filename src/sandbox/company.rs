@@ -39,6 +39,9 @@ pub struct Change {
     /// Event types to send in any case, whether something changed or not.
     #[serde(default)]
     pub send: Vec<String>,
+    /// Nothing is sent of itself, as when a webhook got lost.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 /// What came of a [`Change`].

@@ -41,6 +41,9 @@ pub(super) struct Fault {
     /// How often still; absent: until it is cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
+    /// So many calls go well before it.
+    #[serde(default)]
+    pub skip: u32,
     /// Answer with this status instead (or, with `"when":"after"`, after the effect).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -72,6 +75,9 @@ pub(super) struct Fault {
     /// of what the headers promise and then nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truncate: Option<Value>,
+    /// The next page is said to be there: a whole address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// `Retry-After`, in seconds; alone it means status 429.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
@@ -127,6 +133,9 @@ impl Fault {
         }
         if let Some(seconds) = self.retry_after {
             answer = answer.with("retry-after", seconds.to_string());
+        }
+        if let Some(next) = &self.next {
+            answer = answer.with("link", format!("<{next}>; rel=\"next\""));
         }
         let whole = answer.body.len();
         let left = match &self.truncate {
@@ -204,6 +213,10 @@ impl Faults {
         let fits = |fault: &Fault| fault.fits(method, template, path);
         let counted = self.0.iter().position(|fault| fault.times.is_some() && fits(fault));
         let at = counted.or_else(|| self.0.iter().position(fits))?;
+        if self.0[at].skip > 0 {
+            self.0[at].skip -= 1;
+            return None;
+        }
         let fault = self.0[at].clone();
         if let Some(times) = &mut self.0[at].times {
             *times -= 1;

@@ -1,6 +1,7 @@
 //! The command line, end to end: what each command prints, and by which code it ends.
 
 mod checking;
+mod drifting;
 mod explaining;
 mod matching;
 mod planning;

@@ -26,6 +26,9 @@ const EXAMPLE: [(&str, &str); 4] = [
     ("departments.csv", include_str!("../../../deploy/example/departments.csv")),
 ];
 
+/// Where the sandbox's own configuration keeps everything.
+const SQLITE: &str = "url = \"sqlite:instep.db\"";
+
 /// The custom fields that the example's rules name.
 pub fn custom_fields() -> Vec<FieldSetup> {
     let field =
@@ -44,19 +47,19 @@ pub fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow
     let path = folder.join("instep.toml");
     let text = sandbox.config_toml();
     let connection = text.split("[rules]").next().unwrap_or_default();
-    let text = connection.replace("[source.bob]\n", "[source.bob]\nrules = \"rules.toml\"\n");
+    let file = || format!("sqlite:{}", folder.join("instep.db").display());
+    let url = toml::Value::from(store.map_or_else(file, str::to_owned));
+    // A company of its own each time, and never in the way of a real one on the same Redis.
+    let company = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let text = connection
+        .replace("[source.bob]\n", "[source.bob]\nrules = \"rules.toml\"\n")
+        .replace(SQLITE, &format!("url = {url}\nnamespace = \"{company}\""));
     // So that the other commands can look at the demo while it runs.
     std::fs::write(&path, &text).context("writing instep.toml")?;
     let loaded = config::parse(&path, &text, &|_| None).map_err(|failed| {
         anyhow!("{}", config::show(&path, failed.text.as_deref(), &failed.problems, false))
     })?;
-    let mut settings = loaded.settings;
-    let file = || format!("sqlite:{}", folder.join("instep.db").display());
-    settings.store.url = store.map_or_else(file, str::to_owned).into();
-    // A company of its own each time, and never in the way of a real one on the same Redis.
-    let company = folder.file_name().unwrap_or_default().to_string_lossy();
-    settings.store.namespace = company.into_owned();
-    Ok(settings)
+    Ok(loaded.settings)
 }
 
 /// Gives everybody the account that the rules want; those who have left a deactivated one. Gives the
@@ -136,6 +139,8 @@ pub async fn remember(
     links: &HashMap<String, Link>,
 ) -> anyhow::Result<()> {
     let source = SourceName::new("bob");
+    // Events of the demo are younger.
+    let met = clock.now() - Duration::from_secs(7 * 24 * 3600);
     let arrivals = links.keys().map(|id| {
         let raw = format!("{{\"demo\":\"{id}\"}}");
         let event = Event {
@@ -144,7 +149,7 @@ pub async fn remember(
             kind: "first.meeting".to_owned(),
             company: None,
             employee: Some(EmployeeId::new(id)),
-            received_at: clock.now(),
+            received_at: met,
             raw: raw.into(),
         };
         Arrival { event, fate: Fate::Deliver(Lane::Bulk), delivery: DeliveryId::fresh() }

@@ -1,9 +1,11 @@
 //! `instep demo`: a whole company at work on this machine, with nothing set up.
 //!
 //! A sandbox HiBob and a sandbox 360Learning on loopback, the real Instep between them, and a life
-//! that goes on. In the end HR and the LMS are compared person by person.
+//! that goes on. In the end HR and the LMS are compared person by person. Or a company that has drifted
+//! apart in every way, and waits for a full sync.
 
 mod company;
+mod drift;
 mod view;
 
 use std::io::IsTerminal;
@@ -16,9 +18,11 @@ use tokio::sync::broadcast;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::drift::Drifting;
 use self::view::View;
 use crate::app::{self, Instep, Purpose, Roles, Settled, compare, wanted};
 use crate::clock::{Clock, Deadline};
+use crate::model::Record;
 use crate::sandbox::{Life, Options, Sandbox};
 use crate::telemetry;
 
@@ -31,6 +35,9 @@ pub struct DemoArgs {
     /// How many events a minute.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     rate: u32,
+    /// HR and the LMS begin out of step in every way, and nothing else happens: for `instep sync`.
+    #[arg(long, conflicts_with = "rate")]
+    drift: bool,
     /// The same company and the same story again.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -58,6 +65,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if std::env::var_os("INSTEP_LOG").is_some() {
         telemetry::logs(telemetry::LogForm::Text)?;
     }
+    anyhow::ensure!(
+        !args.drift || args.people >= drift::SMALLEST,
+        "--drift needs {} people or more: use a larger --people",
+        drift::SMALLEST
+    );
     let clock = Clock::system();
     let folder = tempfile::Builder::new().prefix("instep-demo-").tempdir()?;
     let options = Options {
@@ -70,18 +82,29 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let settings = company::settings(&sandbox, folder.path(), args.store.as_deref())?;
     let rules = settings.sources.values().next().map(|source| app::compile(&source.rules));
     let rules = rules.context("the demo's source")?.map_err(|_| anyhow!("the demo's own rules"))?;
-    let links = company::open_accounts(&sandbox, &wanted(&sandbox.people(), &rules, clock.now()))?;
+    let mut links =
+        company::open_accounts(&sandbox, &wanted(&sandbox.people(), &rules, clock.now()))?;
+    for person in sandbox.people() {
+        let Some(link) = person["id"].as_str().and_then(|id| links.get_mut(id)) else { continue };
+        link.misses = rules.decide(&Record(person), clock.now()).misses;
+    }
     let store = app::open_store(&settings.store, Purpose::Serving, &clock)
         .await
         .context("the store: see --store")?;
     company::remember(&*store, &clock, &links).await?;
+    let mut drifted = Vec::new();
+    if args.drift {
+        let (store, rules) = (&*store, rules.version());
+        let company = Drifting { sandbox: &sandbox, store, rules, clock: &clock };
+        drifted = company.drift(&links).await?;
+    }
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
     let instep = Instep::build(settings, store, clock.clone())?.open_to_all();
     let now = clock.clone();
     let mut view = View::new(std::io::stdout().is_terminal(), clock);
-    view.welcome(&sandbox, address, &args, folder.path());
+    view.welcome(&sandbox, address, &args, folder.path(), &drifted);
     let mut told = instep.listen();
     let stop = CancellationToken::new();
     super::serve::stop_on_signal(stop.clone())?;
@@ -90,6 +113,18 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 
     live(&args, &sandbox, &mut view, &mut told, &stop).await;
 
+    if args.drift {
+        serving.cancel();
+        served.await??;
+        view.summary(
+            &compare(&sandbox.people(), &sandbox.accounts(), &rules, now.now()),
+            sandbox.webhooks().acknowledged,
+            sandbox.writes(),
+        );
+        sandbox.stop().await;
+        // That somebody is still out of step is what it was for.
+        return Ok(ExitCode::SUCCESS);
+    }
     view.ending();
     let judge = || compare(&sandbox.people(), &sandbox.accounts(), &rules, now.now());
     let deadline = Deadline::after(CATCH_UP);
@@ -127,7 +162,7 @@ async fn live(
         tokio::select! {
             () = stop.cancelled() => return,
             () = &mut end => return,
-            _ = next.tick() => {
+            _ = next.tick(), if !args.drift => {
                 let (deed, changed) = sandbox.live(&mut life);
                 view.deed(changed.id, deed.what);
             }

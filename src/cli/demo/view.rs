@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::DemoArgs;
 use crate::app::{Comparison, Settled};
 use crate::clock::Clock;
-use crate::model::DeliveryState;
+use crate::model::{DeliveryState, SYNC, SYNC_ABSENT};
 use crate::sandbox::Sandbox;
 
 const DIM: Style = Style::new().dimmed();
@@ -71,30 +71,51 @@ impl View {
     }
 
     /// Says what runs where.
-    pub fn welcome(&self, sandbox: &Sandbox, address: SocketAddr, args: &DemoArgs, folder: &Path) {
+    pub fn welcome(
+        &self,
+        sandbox: &Sandbox,
+        address: SocketAddr,
+        args: &DemoArgs,
+        folder: &Path,
+        drifted: &[String],
+    ) {
         let kept = args.store.as_ref().map_or("SQLite in a temporary folder", |_| "Redis");
         let (hibob, lms) = (sandbox.hibob_url(), sandbox.lms_url());
         let DemoArgs { people, rate, seed, .. } = args;
-        anstream::println!(
-            "{BOLD}A company of {people} people, {rate} events a minute{BOLD:#} (seed {seed})\n"
-        );
+        let life = if args.drift {
+            "HR and LMS have drifted apart".to_owned()
+        } else {
+            format!("{rate} events a minute")
+        };
+        anstream::println!("{BOLD}A company of {people} people, {life}{BOLD:#} (seed {seed})\n");
         anstream::println!("  HR   a sandbox HiBob        {hibob}/_sandbox/state");
         anstream::println!("  LMS  a sandbox 360Learning  {lms}/_sandbox/state");
         anstream::println!("  Instep                      http://{address}/metrics");
         anstream::println!("  kept in                     {kept}");
-        if args.store.is_none() {
-            let config = folder.join("instep.toml");
-            anstream::println!(
-                "  from another shell          instep --config {} explain, plan --all, sync --plan",
-                config.display()
-            );
+        let config = folder.join("instep.toml").display().to_string();
+        let commands = if args.drift {
+            ["sync --plan", "sync", "runs show last"].as_slice()
+        } else {
+            ["explain ID", "plan --all", "sync --plan"].as_slice()
+        };
+        anstream::println!("  from another shell");
+        for command in commands {
+            anstream::println!("    instep --config {config} {command}");
         }
         anstream::println!();
         let end = args.seconds.map_or_else(
             || "Ctrl-C ends it".to_owned(),
             |seconds| format!("it ends by itself after {seconds} s, or with Ctrl-C"),
         );
-        anstream::println!("{DIM}HR and LMS begin in step; {end}.{DIM:#}\n");
+        if args.drift {
+            anstream::println!("What happened while Instep did not look:");
+            for what in drifted {
+                anstream::println!("  {what}");
+            }
+            anstream::println!("\n{DIM}Nothing more happens until a full sync; {end}.{DIM:#}\n");
+        } else {
+            anstream::println!("{DIM}HR and LMS begin in step; {end}.{DIM:#}\n");
+        }
         anstream::println!(
             "{DIM}{:<WHEN$}{:<what$}{:<decided$}{:>AFTER$}{DIM:#}",
             "when",
@@ -124,7 +145,9 @@ impl View {
     pub fn settled(&mut self, settled: &Settled) {
         let what = self.deeds.remove(settled.person.employee.as_str());
         let again = what.is_none();
-        let what = what.map_or_else(|| "(second look)".to_owned(), |what| what.join("; "));
+        let by_run = settled.kinds.iter().any(|kind| kind == SYNC || kind == SYNC_ABSENT);
+        let unknown = if by_run { "(full sync)" } else { "(second look)" };
+        let what = what.map_or_else(|| unknown.to_owned(), |what| what.join("; "));
         let seconds = format!("{:.1} s", settled.latency.as_secs_f64());
         let (style, decided) = match settled.state {
             DeliveryState::Dead => {

@@ -111,7 +111,7 @@ impl HiBob {
         // Events are queued under the same lock, so that they leave in the order of the changes.
         let mut company = self.company();
         let applied = company.apply(change, now)?;
-        let mut events = events::of(&applied, now);
+        let mut events = if change.silent { Vec::new() } else { events::of(&applied, now) };
         events.extend(change.send.iter().map(|kind| events::plain(kind, &applied.id)));
         for event in &events {
             self.webhooks.push(&applied.id, event.body(self.stamp(now)));

@@ -24,7 +24,8 @@ async fn a_storm_about_few_people_costs_few_calls(kept: Kept) {
     let updated = vec!["employee.updated".to_owned(); 49];
     for (n, id) in people.iter().enumerate() {
         let merge = json!({"surname": format!("Storm{n}")});
-        let change = Change { id: Some(id.clone()), merge, send: updated.clone(), delete: false };
+        let (id, send) = (Some(id.clone()), updated.clone());
+        let change = Change { id, merge, send, ..Change::default() };
         town.sandbox.change(&change).expect("a change");
     }
     town.in_step().await;
