@@ -55,7 +55,7 @@ impl ToldRun {
     /// The report.
     pub fn report(&self, personal: Personal, zone: TimeZone) -> Report<'_> {
         let Self { run, items, before, misses } = self;
-        Report { run, items, before, misses, personal, zone }
+        Report { run, items, before, misses, personal, zone, link: None }
     }
 }
 

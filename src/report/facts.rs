@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{count, duration, hour, moment, number, people, plain};
 use super::{Report, sections};
-use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, SliceState};
+use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, Slice, SliceState};
 
 /// The facts in the order in which they are told.
 pub(super) struct Facts {
@@ -255,7 +255,7 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
                 0 => "nothing would change".to_owned(),
                 some => format!("{} would change", people(some)),
             };
-            let held = are_held.map(|held| held.replace(" held", " would be held"));
+            let held = are_held.map(|held| format!("of these {}", would_be(&held)));
             (tone, sentence(vec![Some(planned), held, incomplete, disputed]))
         }
         RunState::Done => {
@@ -273,6 +273,11 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
     }
 }
 
+/// What is held in a run would be in one that is only planned.
+pub(super) fn would_be(held: &str) -> String {
+    held.replace(" held", " would be held")
+}
+
 fn figures(run: &Run, totals: &Totals) -> Vec<Figure> {
     let all = &totals.all;
     let figure = |value: u64, label, tone| Figure { value: number(value), label, tone };
@@ -286,8 +291,14 @@ fn figures(run: &Run, totals: &Totals) -> Vec<Figure> {
     if all.waiting > 0 {
         figures.push(figure(all.waiting, "waiting", Tone::Plain));
     }
-    figures.push(figure(all.held, "held", unless_none(all.held, Tone::Look)));
-    figures.push(figure(all.failed, "failed", unless_none(all.failed, Tone::Bad)));
+    if run.plan_only {
+        let is_held = |slice: &&Slice| matches!(slice.state, SliceState::Held { .. });
+        let held = run.slices.iter().filter(is_held).map(|slice| slice.people).sum();
+        figures.push(figure(held, "would be held", unless_none(held, Tone::Look)));
+    } else {
+        figures.push(figure(all.held, "held", unless_none(all.held, Tone::Look)));
+        figures.push(figure(all.failed, "failed", unless_none(all.failed, Tone::Bad)));
+    }
     figures.push(figure(run.in_step, "in step before", Tone::Plain));
     figures
 }

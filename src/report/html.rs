@@ -37,6 +37,7 @@ const CODE: Colors = colors("#f2f4f7", "#0d1117");
 const GOOD: Colors = colors("#116329", "#56d364");
 const LOOK: Colors = colors("#7d4e00", "#e3b341");
 const BAD: Colors = colors("#a40e26", "#ff8f87");
+const LINK: Colors = colors("#0b5cc4", "#58a6ff");
 const CHANGED: Colors = colors("#1f6feb", "#58a6ff");
 const HELD: Colors = colors("#b77800", "#d29922");
 const FAILED: Colors = colors("#cf222e", "#f85149");
@@ -48,7 +49,9 @@ const FAILED: Colors = colors("#cf222e", "#f85149");
 pub fn html(report: &Report<'_>) -> String {
     let facts = Facts::of(report);
     let chart = Chart::of(report, &facts);
-    Mail { facts, chart, run: report.run }.render().expect("memory takes every text")
+    Mail { facts, chart, run: report.run, link: report.link.as_deref() }
+        .render()
+        .expect("memory takes every text")
 }
 
 #[derive(Template)]
@@ -57,6 +60,7 @@ struct Mail<'a> {
     facts: Facts,
     chart: Option<Chart>,
     run: &'a Run,
+    link: Option<&'a str>,
 }
 
 /// Changed, held and failed of the last runs, as bars made of table cells: Gmail shows no SVG.
@@ -181,7 +185,9 @@ impl Figure {
 
 #[cfg(test)]
 mod tests {
-    use super::{BAD, CARD, CHANGED, CODE, Colors, FAILED, GOOD, HELD, INK, LOOK, MUTED, PAGE};
+    use super::{
+        BAD, CARD, CHANGED, CODE, Colors, FAILED, GOOD, HELD, INK, LINK, LOOK, MUTED, PAGE,
+    };
 
     /// WCAG's relative luminance.
     fn luminance(hex: &str) -> f64 {
@@ -207,7 +213,7 @@ mod tests {
 
     #[test]
     fn everything_can_be_read_in_light_and_dark() {
-        for text in [INK, MUTED, GOOD, LOOK, BAD] {
+        for text in [INK, MUTED, GOOD, LOOK, BAD, LINK] {
             holds(&text, &CARD, 4.5);
         }
         holds(&MUTED, &PAGE, 4.5);

@@ -40,6 +40,8 @@ pub struct Report<'a> {
     pub personal: Personal,
     /// The time zone in which times are shown.
     pub zone: TimeZone,
+    /// The run's page in the console.
+    pub link: Option<String>,
 }
 
 /// What a terminal can show.

@@ -97,9 +97,11 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
         SliceState::Held { reason, until } => {
             lead.push(sentence(reason));
             let until = moment(*until, &report.zone);
-            lead.push(format!(
-                "Nothing of it is applied until somebody approves; by {until} it expires."
-            ));
+            lead.push(if report.run.plan_only {
+                "A full sync would apply nothing of it until somebody approves.".to_owned()
+            } else {
+                format!("Nothing of it is applied until somebody approves; by {until} it expires.")
+            });
             let show = format!("instep runs show {id}");
             commands.push((show, "everybody in it".to_owned()));
             let approve = format!("instep runs approve {id} --slice {word}");
@@ -108,8 +110,10 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
             commands.push((reject, "leave everything as it is".to_owned()));
             if report.run.plan_only {
                 commands.clear();
+                format!("{what} would be held")
+            } else {
+                format!("{what} held")
             }
-            format!("{what} held")
         }
         SliceState::Approved { by, at, people: approved } => {
             let at = moment(*at, &report.zone);

@@ -34,6 +34,9 @@ pub fn terminal(report: &Report<'_>, screen: Screen) -> String {
     for line in wrap(&figures.join(" · "), width) {
         let _ = writeln!(out, "{line}");
     }
+    if let Some(link) = &report.link {
+        let _ = writeln!(out, "{link}");
+    }
     for section in &facts.sections {
         out.push('\n');
         tell(&mut out, section, width, paint);

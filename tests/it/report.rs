@@ -21,6 +21,7 @@ impl Told {
             misses: &self.misses,
             personal,
             zone: TimeZone::get("Europe/Berlin").expect("it is known"),
+            link: None,
         }
     }
 
@@ -225,7 +226,7 @@ fn the_verdict_says_the_gravest_thing_first() {
     assert!(!report.is_news());
     assert_eq!(
         verdict(|told| *told = rich().planned()),
-        "56 people would change, 43 deactivations would be held, HR's answer was not complete, 1 \
+        "56 people would change, of these 43 deactivations would be held, HR's answer was not complete, 1 \
          person disputed."
     );
 }

@@ -46,6 +46,7 @@ fn letter() -> Letter {
         misses: &told.misses,
         personal: Personal::Values,
         zone: TimeZone::UTC,
+        link: None,
     };
     Letter::report(&report, at())
 }
