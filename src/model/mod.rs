@@ -35,7 +35,7 @@ pub use page::Page;
 pub use pause::{Pause, PauseScope, Pauses};
 pub use question::{Question, Somebody};
 pub use run::{
-    Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId, RunKind,
-    RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
+    Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId,
+    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
 };
 pub use verb::{Outcome, Refused, Selection, Verb};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, SourceName, Which};
+use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, Selection, SourceName, Which};
 
 /// The kind of a run's event about somebody whom HR showed.
 pub const SYNC: &str = "sync";
@@ -160,6 +160,27 @@ pub struct Run {
     pub waited_ms: BTreeMap<String, u64>,
     /// What went less than perfectly, in sentences.
     pub remarks: Vec<String>,
+    /// What was approved and is not queued yet: whoever follows the run queues it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+/// What somebody approved of one kind of change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Which kind.
+    pub kind: ChangeKind,
+    /// For whom.
+    pub whom: Selection,
+}
+
+impl Approval {
+    /// Whether it lets this item go on: one that is held.
+    pub fn lets(&self, item: &Item) -> bool {
+        item.kind == Some(self.kind)
+            && item.state == ItemState::Held
+            && item.employee.as_ref().is_some_and(|employee| self.whom.has(employee))
+    }
 }
 
 /// How much personal data may be told about a run.
@@ -201,6 +222,7 @@ impl Run {
             calls: BTreeMap::new(),
             waited_ms: BTreeMap::new(),
             remarks: Vec::new(),
+            approvals: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::ReconcileError;
 use crate::clock::Clock;
 use crate::model::{
-    ChangeKind, DeliveryId, Item, ItemState, Run, RunId, RunState, Selection, Slice, SliceState,
+    Approval, ChangeKind, Item, Run, RunId, RunState, Selection, Slice, SliceState,
 };
 use crate::store::{Store, StoreError};
 
@@ -61,47 +61,38 @@ pub async fn approve(
     whom: &Selection,
     by: &str,
 ) -> Result<Run, ReconcileError> {
-    let found = store.run(run).await?;
-    let mut found = found.ok_or_else(|| ReconcileError::NoRun(run.clone()))?;
-    decidable(&mut found, kind, clock)?;
-    let held = |item: &Item| {
-        item.kind == Some(kind)
-            && item.state == ItemState::Held
-            && item.employee.as_ref().is_some_and(|employee| whom.has(employee))
-    };
-    let mut approved = items(store, run, held).await?;
-    if approved.is_empty() {
-        let kind = kind.word();
-        return Err(ReconcileError::NotHeld(format!(
-            "nobody who was named is held in slice {kind}: `instep runs show {run}` lists them"
-        )));
-    }
-    for item in &mut approved {
-        item.state = ItemState::Queued { delivery: DeliveryId::fresh() };
-    }
-    let more = u64::try_from(approved.len()).unwrap_or(u64::MAX);
-    let now = clock.now();
-    let (_, _) = change(store, run, |run| {
-        let slice = decidable(run, kind, clock)?;
+    loop {
+        let found = store.run(run).await?;
+        let mut found = found.ok_or_else(|| ReconcileError::NoRun(run.clone()))?;
+        decidable(&mut found, kind, clock)?;
+        let approval = Approval { kind, whom: whom.clone() };
+        let is_new = |item: &Item| {
+            approval.lets(item) && !found.approvals.iter().any(|before| before.lets(item))
+        };
+        let more = items(store, run, is_new).await?.len();
+        if more == 0 {
+            let kind = kind.word();
+            return Err(ReconcileError::NotHeld(format!(
+                "nobody who was named is held in slice {kind}: `instep runs show {run}` lists them"
+            )));
+        }
+        let slice = decidable(&mut found, kind, clock)?;
         let before = match &slice.state {
             SliceState::Approved { people, .. } => *people,
             _ => 0,
         };
-        let people = before + more;
-        slice.state = SliceState::Approved { by: by.to_owned(), at: now, people };
-        Ok(Some(()))
-    })
-    .await?;
-    // Whoever follows the run reads its items again when it is written once more; nothing is queued
-    // before that.
-    store.save_items(run, &approved).await?;
-    let (run, _) = change(store, run, |run| {
-        run.state = RunState::Applying;
-        run.ended_at = None;
-        Ok(Some(()))
-    })
-    .await?;
-    Ok(run)
+        let people = before + u64::try_from(more).unwrap_or(u64::MAX);
+        slice.state = SliceState::Approved { by: by.to_owned(), at: clock.now(), people };
+        // All in one write: a process that dies before it has approved nothing, and one that dies
+        // after it leaves the queueing to whoever follows the run.
+        found.approvals.push(approval);
+        found.state = RunState::Applying;
+        found.ended_at = None;
+        found.revision += 1;
+        if store.save_run(&found).await? {
+            return Ok(found);
+        }
+    }
 }
 
 /// Rejects a held slice: nothing of it is ever applied by this run.

@@ -66,6 +66,7 @@ impl Reconciler<'_> {
         progress: &watch::Sender<Progress>,
     ) -> Result<Run, ReconcileError> {
         loop {
+            run = self.let_go(run).await?;
             let seen = run.revision;
             let mut followed = self.outstanding(&run).await?;
             self.queue(&run, &mut followed.outstanding, progress).await?;
@@ -109,6 +110,29 @@ impl Reconciler<'_> {
             }
             run = stored;
         }
+    }
+
+    /// Lets go what was approved since: its items are to be queued. Done again by whoever goes on for
+    /// a process that died with it, it finds fewer of them.
+    async fn let_go(&self, run: Run) -> Result<Run, ReconcileError> {
+        if run.approvals.is_empty() {
+            return Ok(run);
+        }
+        let is_approved = |item: &Item| run.approvals.iter().any(|approval| approval.lets(item));
+        let mut approved = deciding::items(&**self.store, &run.id, is_approved).await?;
+        for item in &mut approved {
+            item.state = ItemState::Queued { delivery: DeliveryId::fresh() };
+        }
+        self.store.save_items(&run.id, &approved).await?;
+        let (run, _) = change(&**self.store, &run.id, |stored| {
+            if matches!(stored.state, RunState::Cancelled { .. }) {
+                return Err(ReconcileError::Cancelled(stored.id.clone()));
+            }
+            stored.approvals.retain(|approval| !run.approvals.contains(approval));
+            Ok(Some(()))
+        })
+        .await?;
+        Ok(run)
     }
 
     /// The items whose deliveries are not known to be settled.

@@ -311,6 +311,18 @@ impl Reconciler<'_> {
         let mut slices = brake::judge(&plan, linked, certificate, &self.settings.brake, now);
         for slice in slices.iter_mut().filter(|slice| is_held(slice)) {
             slice.common = comparison.common(slice.kind);
+            let is_gone = |item: &&Item| {
+                item.kind == Some(slice.kind) && item.drift.contains(&Drift::NotShown)
+            };
+            let (gone, all) = (items.iter().filter(is_gone).count(), slice.people);
+            if gone > 0 {
+                // What the others have in common is counted among those whom HR shows.
+                let are = if gone == 1 { "is" } else { "are" };
+                let told = format!(
+                    "{gone} of {all} {are} not in HR any more; the lines below count the others"
+                );
+                slice.common.insert(0, told);
+            }
         }
         slices
     }

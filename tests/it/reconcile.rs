@@ -7,13 +7,18 @@ mod bulk;
 mod carrying_on;
 mod certificate;
 mod drift;
+mod dying;
+mod faults;
 mod meanwhile;
+
+use std::sync::Arc;
 
 use instep::app::{FullSync, Progress, ReconcileError};
 use instep::clock::Clock;
 use instep::config;
 use instep::model::{Blame, ChangeKind, Drift, Item, ItemState, Run, RunState, SliceState};
 use instep::sandbox::Options;
+use instep::store::Store;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +50,30 @@ async fn linked(options: Options, kept: Kept, adjust: impl FnOnce(&mut String)) 
 }
 
 async fn engine(town: &Town) -> FullSync {
+    engine_on(town, town.store().await)
+}
+
+/// One that keeps everything there.
+fn engine_on(town: &Town, store: &Arc<dyn Store>) -> FullSync {
     let loaded = config::parse(&town.config(), &town.toml(), &|_| None).expect("in order");
-    let all = FullSync::all(&loaded.settings, town.store().await, &Clock::system());
+    let all = FullSync::all(&loaded.settings, store, &Clock::system());
     all.expect("a full sync").pop().expect("a source")
+}
+
+/// The newest run.
+async fn newest(town: &Town) -> Run {
+    town.store().await.runs(None, 1).await.expect("runs").pop().expect("a run")
+}
+
+/// Whoever has a run in hand, if anybody has, has been silent for two minutes.
+async fn silence(town: &Town) {
+    let store = town.store().await;
+    let Some(note) = store.note("run:bob").await.expect("a store") else { return };
+    let mut owner: Value = serde_json::from_str(&note).expect("JSON");
+    let past = town.now() - jiff::SignedDuration::from_mins(2);
+    owner["beat"] = past.to_string().into();
+    let aged = owner.to_string();
+    assert!(store.put_note("run:bob", Some(&note), Some(&aged)).await.expect("a store"));
 }
 
 async fn run(town: &Town, plan_only: bool) -> Result<Run, ReconcileError> {

@@ -29,22 +29,6 @@ impl Drop for Syncing {
     }
 }
 
-/// The newest run.
-async fn newest(town: &Town) -> Run {
-    town.store().await.runs(None, 1).await.expect("runs").pop().expect("a run")
-}
-
-/// Whoever had a run in hand has been silent for two minutes.
-async fn silence(town: &Town) {
-    let store = town.store().await;
-    let note = store.note("run:bob").await.expect("a store").expect("a note");
-    let mut owner: Value = serde_json::from_str(&note).expect("JSON");
-    let past = town.now() - jiff::SignedDuration::from_mins(2);
-    owner["beat"] = past.to_string().into();
-    let aged = owner.to_string();
-    assert!(store.put_note("run:bob", Some(&note), Some(&aged)).await.expect("a store"));
-}
-
 async fn is_done(town: &Town, id: &RunId) -> bool {
     let run = town.store().await.run(id).await.expect("a store").expect("a run");
     run.state == RunState::Done
@@ -91,7 +75,7 @@ async fn a_run_that_was_killed_while_applying_is_followed_to_its_end() {
     assert_eq!(killed.state, RunState::Applying);
     let serving = town.serve(&[]).await;
     serving.kill();
-    silence_if_any(&town).await;
+    silence(&town).await;
     let _serving = town.serve(&[]).await;
     town.until("the run has ended", async || is_done(&town, &killed.id).await).await;
     let done = items(&town, &killed).await;
@@ -103,14 +87,6 @@ async fn a_run_that_was_killed_while_applying_is_followed_to_its_end() {
         .iter()
         .filter(|it| actives[..8].contains(&it.employee.clone().expect("one").to_string()));
     assert_eq!(orders.count(), 16, "once to be linked, once by this run");
-}
-
-/// The one that was killed just now may not have taken the run yet.
-async fn silence_if_any(town: &Town) {
-    let note = town.store().await.note("run:bob").await.expect("a store");
-    if note.is_some() {
-        silence(town).await;
-    }
 }
 
 /// Its process wrote down what to queue, and was killed before it had queued anything.

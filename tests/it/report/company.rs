@@ -53,6 +53,7 @@ pub fn quiet(id: &str, started_at: Timestamp) -> Run {
         slices: Vec::new(),
         calls: BTreeMap::new(),
         waited_ms: BTreeMap::new(),
+        approvals: Vec::new(),
         remarks: Vec::new(),
     }
 }
