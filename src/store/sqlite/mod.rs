@@ -7,6 +7,7 @@
 //! cause is gone, the next call succeeds.
 
 mod accept;
+mod advice;
 mod audit;
 mod file;
 mod lease;
@@ -63,8 +64,11 @@ impl Stop {
     fn while_doing(self, doing: &'static str) -> StoreError {
         let source = match self {
             Self::Store(error) => return error,
-            Self::Sqlite(error) => error.into(),
-            Self::Other(error) => error,
+            Self::Sqlite(error) => advice::advise(error.sqlite_error_code(), error.into()),
+            Self::Other(error) => {
+                let sqlite = error.downcast_ref::<Arc<rusqlite::Error>>();
+                advice::advise(sqlite.and_then(|error| error.sqlite_error_code()), error)
+            }
         };
         StoreError::Unavailable { doing, source }
     }
