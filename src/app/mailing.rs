@@ -1,13 +1,16 @@
-//! The report of each run by mail, once: by the process that ended the run or by another one.
+//! The report of each run by mail, once for each time that it ended: by the process that ended it or
+//! by another one. A run ends a second time when somebody approved what was held.
 //!
 //! A note per source says up to which run reports are sent, and who is about to send the next. A
 //! process that dies between the mail and the note has it sent a second time, under the same id.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::pages::Pages;
 use super::told::ToldRun;
 use crate::clock::Clock;
 use crate::config::{ReportWhen, Settings};
@@ -39,12 +42,28 @@ const LATEST: usize = 20;
 struct Outbox {
     /// The newest run whose report is dealt with.
     upto: Option<RunId>,
+    /// When the last few of them had ended then.
+    ended: BTreeMap<RunId, Timestamp>,
     sending: Option<Sending>,
+}
+
+impl Outbox {
+    /// What is written when the report of this run is dealt with.
+    fn done(self, run: RunId, ended: Option<Timestamp>) -> Self {
+        let mut all = self.ended;
+        all.extend(ended.map(|ended| (run.clone(), ended)));
+        while all.len() > LATEST {
+            all.pop_first();
+        }
+        Self { upto: self.upto.max(Some(run)), ended: all, sending: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Sending {
     run: RunId,
+    /// When the run had ended.
+    ended: Option<Timestamp>,
     /// Nobody else sets about it before.
     until: Timestamp,
     tries: u32,
@@ -65,12 +84,14 @@ pub(super) async fn send_next(
         before.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let now = clock.now();
     let Some(run) = next(store, source, &outbox, now).await? else { return Ok(false) };
-    let known = outbox.sending.clone().filter(|sending| sending.run == run.id);
+    let is_it = |sending: &Sending| sending.run == run.id && sending.ended == run.ended_at;
+    let known = outbox.sending.clone().filter(is_it);
     if known.as_ref().is_some_and(|sending| sending.until > now) {
         return Ok(false);
     }
     let mut sending = known.unwrap_or_else(|| Sending {
         run: run.id.clone(),
+        ended: run.ended_at,
         until: now,
         tries: 0,
         left: Vec::new(),
@@ -81,12 +102,12 @@ pub(super) async fn send_next(
     if !store.put_note(&name, before.as_deref(), Some(&claimed)).await? {
         return Ok(false);
     }
-    let id = run.id.clone();
+    let (id, ended) = (run.id.clone(), run.ended_at);
     let after = match deliver(store, settings, run, &sending.left, now).await? {
-        Ended::Over => Outbox { upto: Some(id), sending: None },
+        Ended::Over => outbox.done(id, ended),
         Ended::Later(error, _) if sending.tries >= TRIES => {
             tracing::error!(%source, run = %id, %error, "a report is given up: look at [mail]");
-            Outbox { upto: Some(id), sending: None }
+            outbox.done(id, ended)
         }
         Ended::Later(error, left) => {
             let wait = AGAIN * 2_u32.saturating_pow(sending.tries - 1).min(60);
@@ -104,7 +125,8 @@ fn text(outbox: &Outbox) -> String {
     serde_json::to_string(outbox).unwrap_or_default()
 }
 
-/// The oldest run that has ended and whose report is not dealt with.
+/// The oldest run that has ended and whose report is not dealt with, or that has ended once more
+/// since then.
 async fn next(
     store: &dyn Store,
     source: &SourceName,
@@ -113,7 +135,11 @@ async fn next(
 ) -> Result<Option<Run>, StoreError> {
     let is_next = |run: &Run| {
         let is_news = match &outbox.upto {
-            Some(upto) => run.id > *upto,
+            Some(upto) if run.id <= *upto => {
+                let told = outbox.ended.get(&run.id);
+                told.is_some_and(|told| run.ended_at.is_some_and(|ended| ended != *told))
+            }
+            Some(_) => true,
             None => run.ended_at.is_some_and(|ended| ended + NEWS > now),
         };
         is_news && !run.plan_only
@@ -143,7 +169,9 @@ async fn deliver(
         return Ok(Ended::Over);
     };
     let told = ToldRun::read(store, run).await?;
-    let report = told.report(settings.report.personal, settings.sync.schedule.time_zone.clone());
+    let mut report =
+        told.report(settings.report.personal, settings.sync.schedule.time_zone.clone());
+    report.link = Pages::of(&settings.server).run(&told.run.id);
     if settings.report.when == ReportWhen::Changes && !report.is_news() {
         return Ok(Ended::Over);
     }

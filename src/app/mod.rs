@@ -13,10 +13,12 @@ mod mailing;
 mod matches;
 mod misses;
 mod names;
+mod pages;
 mod preview;
 mod reading;
 mod reconciling;
 mod reload;
+mod secrets;
 mod syncing;
 mod telling;
 mod told;
@@ -278,7 +280,12 @@ impl Instep {
             let wake = worker.wake.clone();
             state = state.source(&worker.name, &source.webhook_secrets, company, wake);
         }
-        Ok(http::serve(listener, http::router(state), limits, stop, server.shutdown / 2))
+        let (ears, store, clock) = (state.signatures(), self.store.clone(), self.clock.clone());
+        let hear = secrets::write_down(ears, store, self.settings.clone(), clock, stop.clone());
+        let serve = http::serve(listener, http::router(state), limits, stop, server.shutdown / 2);
+        Ok(async move {
+            tokio::join!(serve, hear);
+        })
     }
 
     /// The way from a page to where deeds are done.

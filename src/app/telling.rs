@@ -112,7 +112,7 @@ impl Telling {
             return Ok(());
         }
         let now = self.clock.now();
-        let notices = self.watching.look(store, &self.sources, now).await?;
+        let notices = self.watching.look(store, &self.settings, now).await?;
         let manners = Manners::new(self.settings.notify.quiet);
         for channel in &self.channels {
             bring(store, channel, &notices, &manners, &self.clock).await?;
@@ -180,5 +180,7 @@ async fn put(
     Ok(store.put_note(name, before, Some(&text)).await?.then_some(text))
 }
 
+#[cfg(test)]
+mod chats;
 #[cfg(test)]
 mod tests;

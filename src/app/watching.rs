@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::asked;
+use super::pages::Pages;
 use super::told::ToldRun;
+use super::{asked, secrets};
+use crate::config::Settings;
 use crate::model::{
-    Blame, DeliveryState, Item, Run, RunId, RunState, Slice, SliceState, SourceName,
+    Blame, DeliveryId, DeliveryState, Item, Run, RunId, RunState, Slice, SliceState, SourceName,
 };
 use crate::notify::{Notice, Phase, Topic};
 use crate::store::{Filter, Store, StoreError};
@@ -49,10 +51,11 @@ impl Watching {
     pub(super) async fn look(
         &mut self,
         store: &dyn Store,
-        sources: &[SourceName],
+        settings: &Settings,
         now: Timestamp,
     ) -> Result<Vec<Notice>, StoreError> {
-        let mut notices = Vec::new();
+        let pages = Pages::of(&settings.server);
+        let mut notices = secrets::look(store, settings, now).await?;
         for hold in store.holds().await? {
             let title = match hold.scope.as_str() {
                 "target" => "The LMS is set aside".to_owned(),
@@ -60,20 +63,26 @@ impl Watching {
             };
             let more = "Nothing is lost: work goes on by itself when it answers again.";
             let lines = vec![hold.reason, more.to_owned()];
-            notices.push(began(Topic::Hold, &hold.scope, title, lines, None));
+            let notice = began(Topic::Hold, &hold.scope, title, lines, None);
+            notices.push(notice.linked(pages.start()));
         }
-        notices.extend(dead_letters(store).await?);
-        for source in sources {
+        notices.extend(dead_letters(store, &pages).await?);
+        for source in settings.sources.keys().map(SourceName::new) {
+            let source = &source;
             let mut runs = store.runs(Some(source), LATEST).await?;
             runs.retain(|run| !run.plan_only);
             for run in &runs {
-                notices.extend(run.slices.iter().filter_map(|slice| held(run, slice)));
+                let held = run.slices.iter().filter_map(|slice| held(run, slice));
+                notices.extend(held.map(|notice| notice.linked(pages.run(&run.id))));
             }
-            notices.extend(asked_for(store, source, now).await?);
+            let asked = asked_for(store, source, now).await?.into_iter();
+            notices.extend(asked.map(|notice| notice.linked(pages.runs())));
             if let Some(run) = runs.iter().find(|run| run.ended_at.is_some()) {
-                notices.extend(carried_through(run));
-                notices.push(certificate(run));
-                notices.push(self.webhooks(store, run).await?);
+                let mut of_run: Vec<Notice> = carried_through(run).into_iter().collect();
+                of_run.push(certificate(run));
+                of_run.push(self.webhooks(store, run).await?);
+                let page = pages.run(&run.id);
+                notices.extend(of_run.into_iter().map(|notice| notice.linked(page.clone())));
             }
         }
         Ok(notices)
@@ -123,24 +132,28 @@ pub(super) fn over(topic: Topic, about: &str) -> Notice {
 }
 
 /// Deliveries that need a person, by their causes.
-async fn dead_letters(store: &dyn Store) -> Result<Vec<Notice>, StoreError> {
+async fn dead_letters(store: &dyn Store, pages: &Pages) -> Result<Vec<Notice>, StoreError> {
     let filter = Filter { state: Some(DeliveryState::Dead), ..Filter::default() };
     let dead = store.deliveries(&filter, DEAD).await?;
     let more = if dead.len() >= DEAD { "at least " } else { "" };
-    let mut causes: BTreeMap<String, u64> = BTreeMap::new();
+    // How many, and the newest of them.
+    let mut causes: BTreeMap<String, (u64, DeliveryId)> = BTreeMap::new();
     for delivery in dead {
-        *causes.entry(delivery.code.unwrap_or_else(|| "no code".to_owned())).or_default() += 1;
+        let code = delivery.code.unwrap_or_else(|| "no code".to_owned());
+        causes.entry(code).or_insert((0, delivery.id)).0 += 1;
     }
-    let notice = |(code, many): (String, u64)| {
+    let notice = |(code, (many, newest)): (String, (u64, DeliveryId))| {
+        let page = pages.delivery(&newest);
         let letters = if many == 1 { "dead letter" } else { "dead letters" };
         let list = format!("`instep deliveries --state dead --code {code}` lists them.");
         if code == BRAKE {
             let title = format!("{more}{many} deactivations stopped by the brake");
             let line = "More events than in any usual hour say that somebody has left.";
-            return began(Topic::Brake, "live", title, vec![line.to_owned()], Some(list));
+            let lines = vec![line.to_owned()];
+            return began(Topic::Brake, "live", title, lines, Some(list)).linked(page);
         }
         let title = format!("{more}{many} {letters}: {code}");
-        began(Topic::DeadLetters, &code, title, Vec::new(), Some(list))
+        began(Topic::DeadLetters, &code, title, Vec::new(), Some(list)).linked(page)
     };
     Ok(causes.into_iter().take(CAUSES).map(notice).collect())
 }
@@ -234,7 +247,7 @@ async fn asked_for(
     Ok(notices)
 }
 
-fn began(
+pub(super) fn began(
     topic: Topic,
     about: &str,
     title: String,
@@ -245,7 +258,7 @@ fn began(
     Notice { topic, about, phase: Phase::Began, title, lines, todo, link: None }
 }
 
-fn ended(topic: Topic, about: &str, title: String) -> Notice {
+pub(super) fn ended(topic: Topic, about: &str, title: String) -> Notice {
     let about = about.to_owned();
     Notice { topic, about, phase: Phase::Ended, title, lines: Vec::new(), todo: None, link: None }
 }

@@ -60,6 +60,29 @@ pub(super) fn base_url(table: &Table<'_>, what: &str) -> Option<Base> {
     Some(Base { path, text: url.as_str().trim_end_matches('/').to_owned(), loopback, host })
 }
 
+/// Reads `public_url`, which may be left out.
+pub(super) fn public_url(table: &Table<'_>) -> Option<String> {
+    const KEY: &str = "public_url";
+    const WHAT: &str = "where people reach the console, as in \"https://instep.example.com\"";
+    table.get(KEY)?;
+    let text = table.need_text(KEY, WHAT)?;
+    let url = Url::parse(text).ok().filter(Url::has_host);
+    let is_known = |url: &Url| matches!(url.scheme(), "https" | "http");
+    let bare = |url: &Url| {
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        !has_login && url.query().is_none() && url.fragment().is_none()
+    };
+    let Some(url) = url.filter(is_known) else {
+        table.wrong(KEY, format!("is not an address of the web: {WHAT}"));
+        return None;
+    };
+    if !bare(&url) {
+        table.wrong(KEY, "must hold no user, no password, and nothing after ? or #");
+        return None;
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Whether this host is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -130,6 +130,7 @@ fn hibob(
             Vec::new()
         }
     };
+    let token_expires = table.date("token_expires");
     let company_id = table.text("company_id");
     if company_id.is_some_and(|id| id.is_empty() || !id.bytes().all(|b| b.is_ascii_digit())) {
         table.wrong("company_id", "expected digits, as in \"990017\"");
@@ -152,6 +153,7 @@ fn hibob(
         base_url: base.map(|base| base.text).unwrap_or_default(),
         service_user: service_user.unwrap_or_default().to_owned(),
         token: token.unwrap_or_default(),
+        token_expires,
         webhook_secrets,
         company_id: company_id.map(str::to_owned),
         searches_per_minute,
@@ -196,6 +198,7 @@ pub(super) fn target(table: Table<'_>, vault: Vault<'_>) -> Option<Learning360Se
         base_url: base.map(|base| base.text).unwrap_or_default(),
         client_id: client_id.unwrap_or_default().to_owned(),
         client_secret: client_secret.unwrap_or_default(),
+        client_secret_expires: table.date("client_secret_expires"),
         default_group: default_group.unwrap_or_default().to_owned(),
         activate: table.flag("activate"),
         send_invitation: table.flag("send_invitation"),

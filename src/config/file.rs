@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::address::{store_password, store_problem};
+use super::address::{public_url, store_password, store_problem};
 use super::ends::{is_name, sources, target};
 use super::maintenance;
 use super::notify::{mail, notify, report};
@@ -74,6 +74,19 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
     }
     let sync = super::sync::read(&root);
     let windows = maintenance::read(&root, &sources);
+    if store.keep_deliveries <= sync.brake.approval {
+        let given = |table: &'static str, key| {
+            root.get(table)?.get_ref().as_table()?.get(key).map(toml::Spanned::span)
+        };
+        let message = format!(
+            "runs are kept for {} days and no longer, and a held change can be approved for {} \
+             hours: keep them longer, or lower [brake] approval_hours",
+            store.keep_deliveries.as_secs() / u64::from(DAY),
+            sync.brake.approval.as_secs() / 3600,
+        );
+        let span = given("store", "keep_deliveries_days").or(given("brake", "approval_hours"));
+        root.notes.wrong("store.keep_deliveries_days", span, message);
+    }
     worker_table.finish();
     let mail = mail(root.table("mail"), vault);
     let report = report(root.table("report"));
@@ -126,6 +139,7 @@ fn server(table: Table<'_>) -> ServerSettings {
         webhooks_per_second: table.number("webhooks_per_second", 1..=1_000_000),
         connections: table.size("connections", 1..=65_536),
         shutdown: table.seconds("shutdown_seconds", 1..=600),
+        public_url: public_url(&table),
     };
     table.finish();
     settings

@@ -234,6 +234,8 @@ pub struct ServerSettings {
     pub connections: usize,
     /// `shutdown_seconds`: how long a stop may take.
     pub shutdown: Duration,
+    /// `public_url`: where people reach it, without a slash at the end.
+    pub public_url: Option<String>,
 }
 
 /// `[store]`
@@ -275,6 +277,8 @@ pub struct HiBobSettings {
     pub service_user: String,
     /// `token`
     pub token: SecretString,
+    /// `token_expires`: the last day of the token, where somebody knows it.
+    pub token_expires: Option<jiff::civil::Date>,
     /// `webhook_secrets`: any of them may sign, so that a secret can be changed without a gap.
     pub webhook_secrets: Vec<SecretString>,
     /// `company_id`: events of other companies are kept and ignored. Absent: all are taken.
@@ -299,6 +303,8 @@ pub struct Learning360Settings {
     pub client_id: String,
     /// `client_secret`
     pub client_secret: SecretString,
+    /// `client_secret_expires`: its last day, where somebody knows it.
+    pub client_secret_expires: Option<jiff::civil::Date>,
     /// `default_group`: every new account joins it.
     pub default_group: String,
     /// `activate`: accounts become usable at once instead of waiting for the invitation.

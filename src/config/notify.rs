@@ -79,6 +79,8 @@ pub struct NotifySettings {
     pub chat: Vec<ChatSettings>,
     /// `quiet_minutes`: nothing is told twice within this time.
     pub quiet: Duration,
+    /// `expires_days`: so long before a token or secret expires it is told.
+    pub expires: Duration,
 }
 
 /// One chat.
@@ -219,6 +221,7 @@ pub(super) fn notify(table: Table<'_>, vault: Vault<'_>) -> NotifySettings {
         mail: table.flag("mail"),
         chat,
         quiet: table.seconds("quiet_minutes", 1..=10_080) * 60,
+        expires: table.seconds("expires_days", 0..=365) * 86_400,
     };
     table.finish();
     settings

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -239,6 +240,21 @@ impl<'a> Table<'a> {
     /// A whole number of seconds.
     pub fn seconds(&self, key: &'static str, range: RangeInclusive<u32>) -> Duration {
         Duration::from_secs(u64::from(self.number(key, range)))
+    }
+
+    /// A day that may be left out.
+    pub fn date(&self, key: &'static str) -> Option<Date> {
+        let value = self.get(key)?.get_ref();
+        let text = match value {
+            DeValue::String(text) => text.trim().to_owned(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => String::new(),
+        };
+        let date = text.parse().ok();
+        if date.is_none() {
+            self.wrong(key, format!("expected a day, as in 2027-03-31, found {}", found(value)));
+        }
+        date
     }
 
     /// Yes or no, from the file or the example.

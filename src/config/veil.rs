@@ -77,6 +77,10 @@ const PLAIN: &[&str] = &[
     "personal",
     "mail",
     "quiet_minutes",
+    "expires_days",
+    "public_url",
+    "token_expires",
+    "client_secret_expires",
 ];
 
 /// Keys whose values can be seen where only rules stand.

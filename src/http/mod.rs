@@ -5,6 +5,7 @@
 //!   [`desk`](self::desk::Desk).
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
 //! - [`metrics`]: `/metrics`, for Prometheus.
+//! - [`signatures`]: which secrets sign, for whoever tells people that one is about to fail.
 //! - [`error`]: the one file with status codes.
 //! - [`server`]: the accept loop, with a limit on everything a stranger can make us hold.
 //!
@@ -16,6 +17,7 @@ pub mod error;
 pub mod health;
 pub mod metrics;
 pub mod server;
+pub mod signatures;
 pub mod webhooks;
 pub mod who;
 
@@ -33,6 +35,7 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use self::signatures::Signatures;
 use crate::clock::Clock;
 use crate::model::SourceName;
 use crate::sources::hibob::webhook::Verifier;
@@ -81,6 +84,7 @@ struct Door {
     source: SourceName,
     company: Option<String>,
     verifier: Verifier,
+    signatures: Arc<Signatures>,
     rate: DefaultDirectRateLimiter,
     wake: Arc<Notify>,
 }
@@ -151,11 +155,18 @@ impl HttpState {
             source: name.clone(),
             company: company.map(str::to_owned),
             verifier: Verifier::new(secrets),
+            signatures: Arc::default(),
             rate: RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)),
             wake,
         };
         self.doors.insert(name.as_str().to_owned(), door);
         self
+    }
+
+    /// What is heard of signatures at each source's door.
+    pub fn signatures(&self) -> Vec<(SourceName, Arc<Signatures>)> {
+        let doors = self.doors.values();
+        doors.map(|door| (door.source.clone(), Arc::clone(&door.signatures))).collect()
     }
 }
 

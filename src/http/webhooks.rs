@@ -101,7 +101,13 @@ async fn take(
         return Ok(Taken::Ping);
     }
     let signature = head.headers.get(SIGNATURE).map(axum::http::HeaderValue::as_bytes);
-    let verified = door.verifier.verify(signature, &body).map_err(|_| Refusal::BadSignature)?;
+    let verified = door.verifier.verify(signature, &body).map_err(|_| {
+        if webhook::is_signature(signature) {
+            door.signatures.refused(now);
+        }
+        Refusal::BadSignature
+    })?;
+    door.signatures.fits(verified.signed_by(), now);
     if !may_be_json(&head.headers) {
         return Err(Refusal::NotJsonType);
     }

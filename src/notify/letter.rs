@@ -30,8 +30,10 @@ impl Letter {
     pub fn report(report: &Report<'_>, now: Timestamp) -> Self {
         let what = if report.run.plan_only { "plan" } else { "full sync" };
         let subject = format!("Instep, {what} of {}: {}", report.run.source, report.verdict());
+        // A run that ends once more, after an approval, is told in another letter.
+        let ended = report.run.ended_at.map_or(0, jiff::Timestamp::as_second);
         Self {
-            id: format!("{}.report", report.run.id),
+            id: format!("{}.{ended}.report", report.run.id),
             at: now,
             subject: one_line(&subject),
             text: terminal(report, Screen { width: Some(78), color: false }),

@@ -70,6 +70,12 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// The same with the place where there is more.
+    #[must_use]
+    pub fn linked(self, link: Option<String>) -> Self {
+        Self { link, ..self }
+    }
+
     /// The state it is about.
     pub(super) fn key(&self) -> String {
         format!("{}: {}", self.topic.word(), self.about)

@@ -2,6 +2,7 @@
 
 mod front;
 mod sick;
+mod signatures;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

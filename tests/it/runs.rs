@@ -2,3 +2,4 @@
 
 mod by_hand;
 mod by_itself;
+mod clock_change;

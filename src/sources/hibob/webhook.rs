@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,13 @@ const LONGEST_COMPANY: usize = 64;
 /// 64 bytes in base64 with padding.
 const SIGNATURE_LENGTH: usize = 88;
 
+/// Whether this looks like a signature, fitting or not: whoever tries doors at random has none.
+pub fn is_signature(signature: Option<&[u8]>) -> bool {
+    signature.is_some_and(|text| {
+        text.len() == SIGNATURE_LENGTH && STANDARD.decode(text).is_ok_and(|it| it.len() == 64)
+    })
+}
+
 /// Whether this is the ping that HiBob sends when a webhook is made: `Ping test`, bare or quoted,
 /// or `{"text":"Ping test"}`. It is answered 200 without a signature, because at that moment the
 /// operator may not have the secret yet, and makes nothing.
@@ -43,7 +51,23 @@ pub fn is_ping(body: &[u8]) -> bool {
 
 /// Checks signatures: `Bob-Signature` is the base64 of HMAC-SHA512 over the raw body, keyed with
 /// the UTF-8 bytes of the webhook's secret.
-pub struct Verifier(Vec<Hmac<Sha512>>);
+pub struct Verifier(Vec<Secret>);
+
+/// One secret, ready to be tried.
+struct Secret {
+    keyed: Hmac<Sha512>,
+    print: Arc<str>,
+}
+
+/// By what secrets are told apart where they must not be known: a few digits, the same for the same
+/// secret.
+fn print(keyed: &Hmac<Sha512>) -> Arc<str> {
+    let mut mac = keyed.clone();
+    mac.update(b"which webhook secret of Instep's this is");
+    let digits: [u8; 64] = mac.finalize().into_bytes().into();
+    let [a, b, c, d, ..] = digits;
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d])).into()
+}
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,11 +76,21 @@ impl fmt::Debug for Verifier {
 }
 
 /// A body whose signature fits. It is made by [`Verifier::verify`] and nowhere else.
-pub struct Verified<'b>(&'b [u8]);
+pub struct Verified<'b> {
+    body: &'b [u8],
+    signed_by: Arc<str>,
+}
 
 impl fmt::Debug for Verified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verified({} bytes)", self.0.len())
+        write!(f, "Verified({} bytes)", self.body.len())
+    }
+}
+
+impl Verified<'_> {
+    /// Which secret signed it: one of [`Verifier::prints`].
+    pub fn signed_by(&self) -> &Arc<str> {
+        &self.signed_by
     }
 }
 
@@ -75,7 +109,12 @@ impl Verifier {
             .map(|secret| secret.expose_secret().as_bytes())
             .filter(|secret| !secret.is_empty())
             .filter_map(|secret| Hmac::new_from_slice(secret).ok());
-        Self(keyed.collect())
+        Self(keyed.map(|keyed| Secret { print: print(&keyed), keyed }).collect())
+    }
+
+    /// A name for each secret, in their order, from which the secret cannot be found.
+    pub fn prints(&self) -> Vec<Arc<str>> {
+        self.0.iter().map(|secret| Arc::clone(&secret.print)).collect()
     }
 
     /// Checks the signature in constant time; every secret is tried, so that the time does not
@@ -90,13 +129,16 @@ impl Verifier {
     ) -> Result<Verified<'b>, BadSignature> {
         let signature = signature.filter(|text| text.len() == SIGNATURE_LENGTH);
         let claimed = STANDARD.decode(signature.ok_or(BadSignature)?).map_err(|_| BadSignature)?;
-        let mut fits = false;
-        for keyed in &self.0 {
-            let mut mac = keyed.clone();
+        let mut signed_by = None;
+        for secret in &self.0 {
+            let mut mac = secret.keyed.clone();
             mac.update(body);
-            fits |= mac.verify_slice(&claimed).is_ok();
+            if mac.verify_slice(&claimed).is_ok() {
+                signed_by = Some(&secret.print);
+            }
         }
-        if fits { Ok(Verified(body)) } else { Err(BadSignature) }
+        let signed_by = Arc::clone(signed_by.ok_or(BadSignature)?);
+        Ok(Verified { body, signed_by })
     }
 }
 
@@ -124,7 +166,7 @@ pub fn arrival(
     company: Option<&str>,
     received_at: Timestamp,
 ) -> Result<Arrival, NotJson> {
-    let body = verified.0;
+    let body = verified.body;
     let envelope = Envelope::read(body)?;
     let fate = envelope.fate(company);
     let event = Event {

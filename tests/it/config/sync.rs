@@ -118,3 +118,50 @@ fn each_mistake_is_named_with_what_to_do() {
         "14:18 certificate.people_percent: expected a whole number from 0 to 100, found 0.9",
     );
 }
+
+#[test]
+fn a_run_is_kept_longer_than_what_it_holds_can_be_approved() {
+    mistake(
+        "[brake]\napproval_hours = 2160",
+        "14:18 store.keep_deliveries_days: runs are kept for 90 days and no longer, and a held change \
+         can be approved for 2160 hours: keep them longer, or lower [brake] approval_hours",
+    );
+    mistake(
+        "[store]\nkeep_deliveries_days = 3",
+        "14:24 store.keep_deliveries_days: runs are kept for 3 days and no longer, and a held change \
+         can be approved for 72 hours: keep them longer, or lower [brake] approval_hours",
+    );
+    assert!(parse(&with("[store]\nkeep_deliveries_days = 4")).is_ok());
+}
+
+#[test]
+fn last_days_and_the_public_address_may_be_left_out() {
+    let settings = parse(&with("")).unwrap().settings;
+    let server = &settings.server;
+    assert_eq!((&server.public_url, settings.target.client_secret_expires), (&None, None));
+    let lines = "[server]\npublic_url = \"https://instep.norvane.example/hr/\"\n[notify]\nexpires_days = 30";
+    let settings = parse(&with(lines)).unwrap().settings;
+    assert_eq!(settings.server.public_url.as_deref(), Some("https://instep.norvane.example/hr"));
+    assert_eq!(settings.notify.expires, Duration::from_secs(30 * 86_400));
+    mistake(
+        "[server]\npublic_url = \"instep\"",
+        "14:14 server.public_url: is not an address of the web: where people reach the console, as in \
+         \"https://instep.example.com\"",
+    );
+    mistake(
+        "[server]\npublic_url = \"https://ann:pw@instep.norvane.example\"",
+        "14:14 server.public_url: must hold no user, no password, and nothing after ? or #",
+    );
+    for (given, found) in [("\"soon\"", "the text \"soon\""), ("7", "7")] {
+        let text = edited("token =", &format!("token_expires = {given}\ntoken ="));
+        let wrong = format!(
+            "5:17 source.bob.token_expires: expected a day, as in 2027-03-31, found {found}"
+        );
+        assert_eq!(problems(&text), [wrong]);
+    }
+    let day = jiff::civil::date(2027, 3, 31);
+    for given in ["2027-03-31", "\"2027-03-31\""] {
+        let text = edited("token =", &format!("token_expires = {given}\ntoken ="));
+        assert_eq!(parse(&text).unwrap().settings.sources["bob"].token_expires, Some(day));
+    }
+}

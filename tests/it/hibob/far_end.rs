@@ -124,6 +124,7 @@ pub fn settings(base_url: &str) -> HiBobSettings {
         rules,
         base_url: base_url.to_owned(),
         service_user: "SERVICE-1234".to_owned(),
+        token_expires: None,
         token: "t0ken".to_owned().into(),
         webhook_secrets: Vec::new(),
         company_id: None,

@@ -162,6 +162,7 @@ impl FarEnd {
             protect_admins: true,
             base_url: self.base_url.clone(),
             client_id: "client".into(),
+            client_secret_expires: None,
             client_secret: "secret".to_owned().into(),
             default_group: GROUP.into(),
             activate: true,

@@ -57,6 +57,7 @@ impl Town {
             protect_admins: true,
             base_url: sandbox.lms_url(),
             client_id: known.client_id.clone(),
+            client_secret_expires: None,
             client_secret: known.client_secret.clone().into(),
             default_group: known.default_group.clone(),
             activate: true,

@@ -98,6 +98,75 @@ async fn the_report_is_mailed_once() {
     assert!(mail.is_empty(), "one mail");
 }
 
+/// Mails go to this server, and no departure goes on without a human.
+fn mailed(port: u16) -> impl FnOnce(&mut String) {
+    move |toml| {
+        let strict = "[brake]\ndeactivate = { percent = 0, least = 0 }\n";
+        let public = "shutdown_seconds = 6\npublic_url = \"https://instep.norvane.example/\"";
+        *toml = toml.replace("[brake]\n", strict).replace("shutdown_seconds = 6", public);
+        let mail = format!(
+            "\n[mail]\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nfrom = \
+             \"instep@norvane.example\"\nto = [\"ops@norvane.example\"]\n"
+        );
+        toml.push_str(&mail);
+    }
+}
+
+/// A slice that is approved after the report was mailed brings a second one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_approved_later_is_reported_in_a_second_mail() {
+    let mail = Mail::start(Asks { tls: "none", login: None });
+    let town = Town::new(stepping(12), Kept::Sqlite, mailed(mail.port)).await;
+    town.sandbox.limit(false);
+    let _serving = town.serve(&[]).await;
+    town.told(&["sync"]).await;
+    let leaver = &town.actives()[3];
+    town.change(leaver, json!({"internal": {"status": "Inactive"}}));
+    assert_eq!(town.cli(&["sync"]).await.status.code(), Some(1), "it is held");
+    let held = loop {
+        let text = mail.mail().to_string();
+        if text.contains("1 deactivation held") {
+            break text;
+        }
+    };
+    let run = runs(&town).await.remove(0).id;
+    let page = format!("https://instep.norvane.example/console/runs/{run}");
+    assert!(held.contains(&page), "{held}");
+    town.told(&["runs", "approve", "last", "--slice", "deactivate", "--by", "ann"]).await;
+    let approved = mail.mail().to_string();
+    assert!(approved.contains("1 person changed"), "{approved}");
+    assert!(approved.contains("1 approved") && approved.contains(&page), "{approved}");
+    let id = |mail: &str| {
+        let from = mail.find(&format!("{run}.")).expect("an id");
+        mail[from..].split('@').next().unwrap_or_default().to_owned()
+    };
+    assert_ne!(id(&held), id(&approved), "mail programs show both");
+    assert_eq!(town.account_of(leaver)["status"], "deleted");
+    // That is all: nothing has ended since.
+    let is_dealt_with = async || {
+        let note = town.store().await.note("reports of bob").await.ok().flatten();
+        note.is_some_and(|note| note.contains("\"sending\":null"))
+    };
+    town.until("it is dealt with", is_dealt_with).await;
+    assert!(mail.is_empty(), "two mails");
+}
+
+/// The process that made the run died before it had told anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_ended_and_was_not_reported_is_reported_by_the_next_process() {
+    let mail = Mail::start(Asks { tls: "none", login: None });
+    let town = Town::new(stepping(12), Kept::Sqlite, mailed(mail.port)).await;
+    town.sandbox.limit(false);
+    town.change(&town.actives()[1], json!({"surname": "Told"}));
+    let worker = town.serve(&["--role", "worker"]).await;
+    town.told(&["sync"]).await;
+    worker.kill();
+    assert!(mail.is_empty(), "nobody was there who tells");
+    let _serving = town.serve(&[]).await;
+    let told = mail.mail().to_string();
+    assert!(told.contains("1 person changed"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_the_store_lost_are_noticed() {
     let redis = Redis::single();
