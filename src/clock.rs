@@ -76,6 +76,23 @@ impl Deadline {
     }
 }
 
+/// Measures how long something takes, by the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// From now on.
+    #[expect(clippy::disallowed_methods, reason = "the clock's own file")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long it has taken so far.
+    pub fn took(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// How many milliseconds lie between two times; never negative.
 pub fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).max(SignedDuration::ZERO).as_millis()).unwrap_or(0)

@@ -107,11 +107,13 @@ pub(super) async fn send_next(
         Ended::Over => outbox.done(id, ended),
         Ended::Later(error, _) if sending.tries >= TRIES => {
             tracing::error!(%source, run = %id, %error, "a report is given up: look at [mail]");
+            count("given_up");
             outbox.done(id, ended)
         }
         Ended::Later(error, left) => {
             let wait = AGAIN * 2_u32.saturating_pow(sending.tries - 1).min(60);
             tracing::warn!(%source, run = %id, %error, "a report is sent again later");
+            count("failed");
             let until = clock.now() + wait.min(LONGEST);
             Outbox { sending: Some(Sending { until, left, ..sending }), ..outbox }
         }
@@ -119,6 +121,10 @@ pub(super) async fn send_next(
     // Should somebody else have taken it over meanwhile, theirs is as good.
     store.put_note(&name, Some(&claimed), Some(&text(&after))).await?;
     Ok(true)
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("instep_reports_total", "outcome" => outcome).increment(1);
 }
 
 fn text(outbox: &Outbox) -> String {
@@ -184,6 +190,7 @@ async fn deliver(
     let receipt = mailer.send(&Letter::report(&report, now), &places).await;
     if receipt.delivered > 0 {
         tracing::info!(%source, run = %id, recipients = receipt.delivered, "the report is mailed");
+        count("sent");
     }
     let Some(error) = receipt.error else { return Ok(Ended::Over) };
     if !receipt.later.is_empty() {

@@ -339,8 +339,13 @@ fn policy(settings: &Learning360Settings) -> Policy {
 /// Works until it is told to stop. A panic must not leave a process that takes events in and does
 /// nothing about them: the worker goes on, and what it had in hand comes back when its leases end.
 async fn keep_working(worker: Arc<Worker>, stop: Stop) {
+    // Of a counter that begins at one, nobody sees the rise.
+    metrics::counter!("instep_worker_panics_total", "source" => worker.name.to_string())
+        .increment(0);
     while let Err(error) = tokio::spawn(worker.clone().run(stop.clone())).await {
         tracing::error!(source = %worker.name, %error, "the worker broke down and begins again");
+        metrics::counter!("instep_worker_panics_total", "source" => worker.name.to_string())
+            .increment(1);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -164,6 +164,8 @@ impl Reloader {
             Err(_) => Err(vec!["reading the files broke down".to_owned()]),
         };
         let mut answer = Answer { process: process(), ..Answer::default() };
+        let outcome = if taken.is_ok() { "taken" } else { "refused" };
+        metrics::counter!("instep_rules_reloads_total", "outcome" => outcome).increment(1);
         match taken {
             Ok(restart) => answer.restart = restart,
             Err(refused) => {

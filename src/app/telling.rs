@@ -43,6 +43,14 @@ pub(super) async fn keep_people_told(
         tracing::error!(%error, "nobody is told anything: look at [mail] and [notify]");
         Vec::new()
     });
+    // Of a counter that begins at one, nobody sees the rise.
+    for channel in &channels {
+        for outcome in ["sent", "failed"] {
+            metrics::counter!("instep_notices_total",
+                "channel" => channel.name(), "outcome" => outcome)
+            .increment(0);
+        }
+    }
     let sources = settings.sources.keys().map(SourceName::new).collect();
     let mut telling =
         Telling { store, settings, clock, channels, sources, watching: Watching::default() };
@@ -147,6 +155,9 @@ async fn bring(
     let Some(claimed) = put(store, &name, before.as_deref(), &shelf).await? else { return Ok(()) };
     let Some(group) = due else { return Ok(()) };
     let sent = channel.send(&group, now).await;
+    let outcome = if sent.is_ok() { "sent" } else { "failed" };
+    metrics::counter!("instep_notices_total", "channel" => channel.name(), "outcome" => outcome)
+        .increment(1);
     let now = clock.now();
     shelf.until = match sent {
         Ok(()) => {

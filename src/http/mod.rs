@@ -4,8 +4,9 @@
 //! - [`console`]: pages for people; [`who`] says who is asking, and what they do goes to the
 //!   [`desk`](self::desk::Desk).
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
-//! - [`metrics`]: `/metrics`, for Prometheus.
 //! - [`signatures`]: which secrets sign, for whoever tells people that one is about to fail.
+//! - [`metrics`]: `/metrics`, for Prometheus, with what the store ([`figures`]) and the operating
+//!   system ([`process`]) say at that moment.
 //! - [`error`]: the one file with status codes.
 //! - [`server`]: the accept loop, with a limit on everything a stranger can make us hold.
 //!
@@ -14,8 +15,11 @@
 pub mod console;
 pub mod desk;
 pub mod error;
+mod exposition;
+mod figures;
 pub mod health;
 pub mod metrics;
+mod process;
 pub mod server;
 pub mod signatures;
 pub mod webhooks;
@@ -97,6 +101,7 @@ pub struct HttpState {
     doors: HashMap<String, Door>,
     room: Arc<Semaphore>,
     health: health::Health,
+    figures: figures::Figures,
     recorder: PrometheusHandle,
     newest: Arc<Newest>,
     desk: Option<desk::Desk>,
@@ -117,6 +122,7 @@ impl HttpState {
             health: health::Health::new(Arc::clone(&store), shutdown),
             room: Arc::new(Semaphore::new(limits.room.min(Semaphore::MAX_PERMITS))),
             doors: HashMap::new(),
+            figures: figures::Figures::default(),
             store,
             clock,
             limits,

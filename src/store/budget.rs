@@ -101,13 +101,26 @@ impl Budget {
             }
         };
         let before = deadline.left();
-        let Some(spare) = before.checked_sub(self.call) else {
-            return Err(NoCall::OutOfTime);
+        let got = match before.checked_sub(self.call) {
+            Some(spare) => {
+                tokio::time::timeout(spare, wait).await.unwrap_or(Err(NoCall::OutOfTime))
+            }
+            None => Err(NoCall::OutOfTime),
         };
-        let got = tokio::time::timeout(spare, wait).await.unwrap_or(Err(NoCall::OutOfTime));
         let waited = before.saturating_sub(deadline.left());
-        metrics::histogram!("instep_budget_wait_seconds", "budget" => self.name.clone())
-            .record(waited.as_secs_f64());
+        let budget = || self.name.clone();
+        metrics::histogram!("instep_budget_wait_seconds", "budget" => budget()).record(waited);
+        match &got {
+            Ok(()) => {
+                metrics::counter!("instep_budget_granted_total", "budget" => budget()).increment(1);
+            }
+            Err(NoCall::OutOfTime) => {
+                metrics::counter!("instep_budget_out_of_time_total", "budget" => budget())
+                    .increment(1);
+            }
+            // Counted where the store is asked.
+            Err(NoCall::Store(_)) => {}
+        }
         got
     }
 
@@ -117,6 +130,7 @@ impl Budget {
     /// When the store is not available.
     pub async fn pause(&self, time: Duration) -> Result<(), StoreError> {
         self.granted().0 = 0;
+        metrics::counter!("instep_budget_paused_total", "budget" => self.name.clone()).increment(1);
         self.store.pause(&self.name, time).await
     }
 

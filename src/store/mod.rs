@@ -232,6 +232,14 @@ fn assert_short(note: Option<&str>) {
     debug_assert!(note.is_none_or(|note| note.len() <= LONGEST_NOTE), "a note is too long");
 }
 
+/// Counts one call of a backend: how long it took, and whether the store was not available.
+fn count_call(call: &'static str, took: Duration, failed: bool) {
+    metrics::histogram!("instep_store_call_seconds", "call" => call).record(took);
+    if failed {
+        metrics::counter!("instep_store_errors_total", "call" => call).increment(1);
+    }
+}
+
 /// The first whole millisecond at or after a time.
 fn ms_up(time: Timestamp) -> i64 {
     let ms = time.as_millisecond();

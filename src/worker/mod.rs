@@ -38,7 +38,7 @@ pub use turn::Stop;
 
 use crate::clock::{Clock, Deadline};
 use crate::config::{BrakeSettings, WorkerSettings};
-use crate::model::{DeliveryId, DeliveryState, Person, SourceName};
+use crate::model::{DeliveryId, DeliveryState, Lane, Person, SourceName};
 use crate::provisioning::planning::Policy;
 use crate::store::Store;
 use crate::targets::learning360::Learning360;
@@ -112,6 +112,8 @@ pub struct Settled {
     pub person: Person,
     /// What the events said: `employee.updated`, each kind once.
     pub kinds: Vec<String>,
+    /// The most urgent lane among them.
+    pub lane: Lane,
     /// How many deliveries were settled together.
     pub deliveries: usize,
     /// The newest of them.

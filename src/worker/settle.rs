@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::end::End;
 use super::process::Case;
+use super::turn::lane;
 use super::{Live, Settled, Worker};
 use crate::clock::elapsed_ms;
-use crate::model::{Attempt, Delivery, DeliveryState, Link};
+use crate::model::{Attempt, Delivery, DeliveryState, Lane, Link};
 use crate::store::{Lease, StoreError};
 
 /// A delivery whose workers died so often is a dead letter.
@@ -59,6 +60,7 @@ impl Worker {
     /// Gives leases back as they were, due again after this; no attempt is spent.
     pub(super) async fn give_back(&self, leases: Vec<Lease>, after: Duration, why: Option<&str>) {
         for mut lease in leases {
+            self.count_attempt(lane(&lease), "given_back");
             let mut deliveries = std::mem::take(&mut lease.deliveries);
             rest(&mut deliveries, self.clock.now(), after, why);
             self.write_down(lease, deliveries, None).await;
@@ -75,6 +77,9 @@ impl Worker {
         link: Option<Link>,
     ) {
         let now = self.clock.now();
+        if matches!(end, End::GiveBack(..)) {
+            self.count_attempt(lane(&case.lease), "given_back");
+        }
         let mut deliveries = std::mem::take(&mut case.lease.deliveries);
         if let End::GiveBack(after, why) = &end {
             rest(&mut deliveries, now, *after, why.as_deref());
@@ -168,6 +173,8 @@ impl Worker {
             Ok(()) => true,
             Err(StoreError::LeaseLost) => {
                 tracing::warn!(%person, "lease lost before settling: another worker goes on");
+                metrics::counter!("instep_leases_lost_total", "source" => self.name.to_string())
+                    .increment(1);
                 false
             }
             Err(error) => {
@@ -177,6 +184,13 @@ impl Worker {
                 false
             }
         }
+    }
+
+    fn count_attempt(&self, lane: Lane, outcome: &'static str) {
+        let source = self.name.to_string();
+        metrics::counter!("instep_attempts_total",
+            "source" => source, "lane" => lane.word(), "outcome" => outcome)
+        .increment(1);
     }
 
     fn tell(&self, settled: Settled) {
@@ -191,9 +205,16 @@ impl Worker {
             }
             _ => tracing::info!(%person, deliveries, decided, outcome, latency_ms, "settled"),
         }
-        metrics::counter!("instep_attempts_total", "outcome" => state.word()).increment(1);
+        let outcome = match state {
+            DeliveryState::Waiting => "again",
+            state => state.word(),
+        };
+        self.count_attempt(settled.lane, outcome);
         if *state == DeliveryState::Done && !settled.done.is_empty() {
-            metrics::histogram!("instep_received_to_applied_seconds").record(latency.as_secs_f64());
+            let source = self.name.to_string();
+            metrics::histogram!("instep_received_to_applied_seconds",
+                "source" => source, "lane" => settled.lane.word())
+            .record(*latency);
         }
         // Nobody may be listening.
         let _ = self.told.send(settled);
@@ -228,6 +249,7 @@ fn settled(
     Settled {
         person: case.lease.person.clone(),
         kinds,
+        lane: deliveries.iter().map(|delivery| delivery.lane).min().unwrap_or(Lane::Live),
         deliveries: deliveries.len(),
         newest: deliveries.iter().map(|delivery| delivery.id.clone()).max(),
         decided: decided.to_owned(),

@@ -185,12 +185,12 @@ async fn metrics_tell_what_the_runbook_asks_for_and_logs_name_nobody() {
             "instep_deliveries{state=\"waiting\"}",
             "instep_deliveries{state=\"dead\"}",
             "instep_oldest_waiting_seconds",
-            "instep_received_to_applied_seconds",
-            "instep_upstream_calls_total{far_end=\"hibob\",endpoint=\"people/search\",status=\"200\"}",
-            "instep_upstream_calls_total{far_end=\"360learning\",endpoint=\"PATCH /users/{userId}\"",
+            "instep_received_to_applied_seconds_count{source=\"bob\",lane=\"live\"}",
+            "instep_far_end_calls_total{far_end=\"hibob\",endpoint=\"people/search\",status=\"200\"}",
+            "instep_far_end_calls_total{far_end=\"360learning\",endpoint=\"PATCH /users/{userId}\"",
             "instep_budget_wait_seconds",
             "instep_hold{scope=\"target\"}",
-            "instep_attempts_total{outcome=\"done\"}",
+            "instep_attempts_total{source=\"bob\",lane=\"live\",outcome=\"done\"}",
             "instep_store_up 1",
         ] {
             assert!(all.contains(name), "{name} is not in:\n{all}");

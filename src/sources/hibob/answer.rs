@@ -66,8 +66,8 @@ impl Call<'_> {
         };
         let took = before.saturating_sub(deadline.left());
         let labels = [("far_end", "hibob"), ("endpoint", self.endpoint)];
-        histogram!("instep_upstream_seconds", &labels).record(took.as_secs_f64());
-        counter!("instep_upstream_calls_total", "far_end" => "hibob", "endpoint" => self.endpoint, "status" => status)
+        histogram!("instep_far_end_call_seconds", &labels).record(took.as_secs_f64());
+        counter!("instep_far_end_calls_total", "far_end" => "hibob", "endpoint" => self.endpoint, "status" => status)
             .increment(1);
         answered
     }

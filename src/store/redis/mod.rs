@@ -103,9 +103,9 @@ use self::intake::Intake;
 use self::names::Names;
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, assert_short, record,
+    Retention, Store, StoreError, assert_short, count_call, record,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
     Link, Page, Person, Run, RunId, SourceName,
@@ -182,7 +182,9 @@ impl RedisStore {
         doing: &'static str,
         command: &redis::Cmd,
     ) -> Result<T, StoreError> {
+        let watch = Stopwatch::start();
         let answer = self.connection.send(command, connect::PATIENCE).await;
+        count_call(doing, watch.took(), answer.is_err());
         read(doing, answer)
     }
 }

@@ -9,9 +9,13 @@ use redis::{
 };
 
 use super::connect::{Connection, PATIENCE};
+use crate::clock::Stopwatch;
+use crate::store::count_call;
 
 /// A script and its hash.
 pub struct Script {
+    /// Its name in the metrics: `accept`.
+    name: &'static str,
     text: &'static str,
     hash: String,
 }
@@ -20,7 +24,7 @@ macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $($part:literal)+;)+) => {$(
         $(#[$doc])*
         pub static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!($(include_str!($part), "\n"),+))
+            Script::new(stringify!($name), concat!($(include_str!($part), "\n"),+))
         });
     )+};
 }
@@ -71,8 +75,10 @@ scripts! {
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    fn new(name: &str, text: &'static str) -> Self {
+        // There are as many as there are scripts, and each lives as long as the program.
+        let name = name.to_ascii_lowercase().leak();
+        Self { name, text, hash: redis::Script::new(text).get_hash().to_owned() }
     }
 
     /// A call on these keys; every key that the script touches is among them.
@@ -116,10 +122,13 @@ impl Call {
         connection: &Connection,
         patience: Duration,
     ) -> RedisResult<Value> {
-        match connection.send(&self.command, patience).await {
+        let watch = Stopwatch::start();
+        let answer = match connection.send(&self.command, patience).await {
             Err(error) if is_unknown(&error) => connection.send(&self.with_text(), patience).await,
             answer => answer,
-        }
+        };
+        count_call(self.script.name, watch.took(), answer.is_err());
+        answer
     }
 
     /// The same call with the whole text of the script in place of its hash.

@@ -61,6 +61,11 @@ enum Stop {
 }
 
 impl Stop {
+    /// The store did what it promises, and its answer is no.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+
     fn while_doing(self, doing: &'static str) -> StoreError {
         let source = match self {
             Self::Store(error) => return error,

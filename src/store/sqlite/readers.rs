@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::{Stop, file};
-use crate::store::StoreError;
+use crate::clock::Stopwatch;
+use crate::store::{StoreError, count_call};
 
 /// So many read at once.
 const MOST: usize = 4;
@@ -34,11 +35,13 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
     {
+        let watch = Stopwatch::start();
         // The semaphore is never closed, so there is a permit in any case.
         let _permit = self.room.acquire().await.ok();
         let readers = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || readers.with_one(work));
         let read = reading.await.unwrap_or_else(|e| Err(Stop::Other(e.into())));
+        count_call(doing, watch.took(), matches!(&read, Err(stop) if !stop.is_refusal()));
         read.map_err(|stop| stop.while_doing(doing))
     }
 

@@ -14,7 +14,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
-use crate::store::StoreError;
+use crate::clock::Stopwatch;
+use crate::store::{StoreError, count_call};
 
 /// So many pieces of work may wait; further callers wait to hand theirs in.
 const WAITING: usize = 1024;
@@ -41,12 +42,15 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
     {
+        let watch = Stopwatch::start();
         let gone = || Stop::Other("the writer has stopped: restart this program".into());
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Task { work: Some(work), outcome: None, reply });
         let queue = self.queue.as_ref().ok_or_else(|| gone().while_doing(doing))?;
         queue.send(job).await.map_err(|_| gone().while_doing(doing))?;
-        answer.await.unwrap_or_else(|_| Err(gone())).map_err(|stop| stop.while_doing(doing))
+        let written = answer.await.unwrap_or_else(|_| Err(gone()));
+        count_call(doing, watch.took(), matches!(&written, Err(stop) if !stop.is_refusal()));
+        written.map_err(|stop| stop.while_doing(doing))
     }
 }
 

@@ -96,12 +96,12 @@ impl Road {
             }
             Err(broken) => (Err(broken.explain(endpoint)), Label::Word(broken.word())),
         };
-        histogram!("instep_upstream_seconds", "far_end" => "360learning", "endpoint" => endpoint)
+        histogram!("instep_far_end_call_seconds", "far_end" => "360learning", "endpoint" => endpoint)
             .record(took);
         let count = match status {
-            Label::Word(word) => counter!("instep_upstream_calls_total",
+            Label::Word(word) => counter!("instep_far_end_calls_total",
                 "far_end" => "360learning", "endpoint" => endpoint, "status" => word),
-            Label::Number(number) => counter!("instep_upstream_calls_total",
+            Label::Number(number) => counter!("instep_far_end_calls_total",
                 "far_end" => "360learning", "endpoint" => endpoint, "status" => number.to_string()),
         };
         count.increment(1);

@@ -227,10 +227,10 @@ async fn calls_are_counted_by_endpoint_and_status() {
         ("PATCH /users/{userId}", "timeout"),
     ] {
         let line = format!(
-            "instep_upstream_calls_total{{far_end=\"360learning\",endpoint=\"{endpoint}\",\
+            "instep_far_end_calls_total{{far_end=\"360learning\",endpoint=\"{endpoint}\",\
              status=\"{status}\"}} 1"
         );
         assert!(page.contains(&line), "{line} in {page}");
     }
-    assert!(page.contains("instep_upstream_seconds_count{"), "{page}");
+    assert!(page.contains("instep_far_end_call_seconds_count{"), "{page}");
 }
