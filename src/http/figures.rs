@@ -32,9 +32,13 @@ const CODES: usize = 20;
 /// Among so many runs is the newest of each source, and every slice that is held.
 const RUNS: usize = 50;
 
-/// The dead letters by source and code, and the newest runs.
+/// So many persons with due work are counted.
+const DUE: usize = 1_000;
+
+/// Who is due, the dead letters by source and code, and the newest runs.
 #[derive(Clone, Default)]
 struct Told {
+    due: BTreeMap<String, usize>,
     dead: BTreeMap<(SourceName, String), u64>,
     runs: Vec<Run>,
 }
@@ -57,25 +61,31 @@ impl Figures {
     ) {
         depth(page, said, now);
         holds(page, said, sources);
-        if let Some(told) = self.told(store).await {
+        if let Some(told) = self.told(store, sources).await {
+            due(page, &told);
             dead(page, &told);
             runs(page, &told.runs);
             held(page, &told.runs);
         }
     }
 
-    async fn told(&self, store: &dyn Store) -> Option<Told> {
+    async fn told(&self, store: &dyn Store, sources: &BTreeSet<&str>) -> Option<Told> {
         let mut last = self.last.lock().await;
         if let Some((_, told)) = last.as_ref().filter(|(until, _)| !until.left().is_zero()) {
             return told.clone();
         }
-        let told = timeout(PATIENCE, read(store)).await.ok().and_then(Result::ok);
+        let told = timeout(PATIENCE, read(store, sources)).await.ok().and_then(Result::ok);
         *last = Some((Deadline::after(FRESH), told.clone()));
         told
     }
 }
 
-async fn read(store: &dyn Store) -> Result<Told, StoreError> {
+async fn read(store: &dyn Store, sources: &BTreeSet<&str>) -> Result<Told, StoreError> {
+    let mut due = BTreeMap::new();
+    for name in sources {
+        let counted = store.due(&SourceName::new(*name), DUE).await?;
+        due.insert((*name).to_owned(), counted.persons);
+    }
     let filter = Filter { state: Some(DeliveryState::Dead), ..Filter::default() };
     let mut dead: BTreeMap<(SourceName, String), u64> = BTreeMap::new();
     for delivery in store.deliveries(&filter, DEAD).await? {
@@ -84,7 +94,7 @@ async fn read(store: &dyn Store) -> Result<Told, StoreError> {
     }
     let mut runs = store.runs(None, RUNS).await?;
     runs.retain(|run| !run.plan_only);
-    Ok(Told { dead: bounded(dead), runs })
+    Ok(Told { due, dead: bounded(dead), runs })
 }
 
 /// The most frequent codes; the others together.
@@ -159,6 +169,14 @@ fn holds(page: &mut Page, said: &Said, sources: &BTreeSet<&str>) {
     for scope in &scopes {
         let held = said.holds.iter().any(|hold| hold.scope == *scope);
         values.put(&[("scope", scope)], yes(held));
+    }
+}
+
+fn due(page: &mut Page, told: &Told) {
+    let help = "Persons whose work is due now and not begun, by source; counted up to a thousand";
+    let mut values = page.gauge("instep_due_persons", help);
+    for (source, persons) in &told.due {
+        values.put(&[("source", source)], float(*persons as u64));
     }
 }
 
