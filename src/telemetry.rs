@@ -2,12 +2,22 @@
 //! to an OpenTelemetry collector when the configuration names one.
 
 mod metrics;
+mod otlp;
+mod shipping;
+mod traces;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub use self::metrics::metrics;
+pub use self::shipping::Traces;
+use self::traces::TARGET;
+use crate::config::TelemetrySettings;
 
 /// In which form logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -28,25 +38,44 @@ const DEFAULT: &str = "info,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rust
 /// # Errors
 /// When the variable cannot be understood.
 pub fn logs(form: LogForm) -> anyhow::Result<()> {
+    start(form, &TelemetrySettings::default()).map(drop)
+}
+
+/// Sends logs to stderr, as [`logs`] does, and traces to their collector if there is one. Needs a
+/// runtime. A second call changes nothing.
+///
+/// # Errors
+/// When the variable cannot be understood, or traces cannot be set up.
+pub fn start(form: LogForm, settings: &TelemetrySettings) -> anyhow::Result<Traces> {
     let asked = ["INSTEP_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()));
-    let filter = filter(asked.as_deref())?;
-    let to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // `try_init` fails only when logs are set up already.
-    let _ = match form {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match form {
         LogForm::Text => {
             let colour = std::io::stderr().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            to.with_ansi(colour).with_target(false).try_init()
+            lines.with_ansi(colour).with_target(false).boxed()
         }
-        LogForm::Json => to.json().flatten_event(true).with_span_list(false).try_init(),
+        LogForm::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    Ok(())
+    let (gathering, traces) = match &settings.otlp {
+        Some(otlp) => {
+            let (gathering, traces) = shipping::start(otlp)?;
+            let ours = Targets::new().with_target(TARGET, LevelFilter::INFO);
+            (Some(gathering.with_filter(ours)), traces)
+        }
+        None => (None, Traces::none()),
+    };
+    let lines = lines.with_filter(filter(asked.as_deref())?);
+    // It fails only when logs are set up already.
+    let _ = tracing_subscriber::registry().with(lines).with(gathering).try_init();
+    Ok(traces)
 }
 
 fn filter(asked: Option<&str>) -> anyhow::Result<EnvFilter> {
-    let text = asked.map_or_else(|| DEFAULT.to_owned(), |asked| format!("{DEFAULT},{asked}"));
+    // Spans of traces are no part of the log.
+    let text = format!("{DEFAULT},{},{TARGET}=off", asked.unwrap_or_default());
     EnvFilter::try_new(text).map_err(|error| {
         anyhow::anyhow!("INSTEP_LOG cannot be understood ({error}); try `debug` or `instep=trace`")
     })

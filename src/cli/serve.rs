@@ -40,7 +40,7 @@ enum Role {
 /// When the store, the address or a part cannot be set up.
 pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let Some(loaded) = super::load(config) else { return Ok(ExitCode::from(super::USAGE)) };
-    telemetry::logs(args.log)?;
+    let traces = telemetry::start(args.log, &loaded.settings.telemetry)?;
     for warning in &loaded.warnings {
         tracing::warn!(key = warning.key, "{}", warning.message);
     }
@@ -63,7 +63,9 @@ pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     ring_on_hangup(instep.reload_bell())?;
-    instep.serve(listener, roles, stop).await?;
+    let served = instep.serve(listener, roles, stop).await;
+    traces.finish().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,10 +15,11 @@ use super::notify::{mail, notify, report};
 use super::rules;
 use super::secret::{Literal, Slot, Vault};
 use super::table::Table;
+use super::telemetry::telemetry;
 use super::value::{Value, printable};
 use super::{
     HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin, ReportSettings,
-    RuleSettings, ServerSettings, StoreSettings, SyncSettings, WindowSettings, WorkerSettings,
+    RuleSettings, ServerSettings, StoreSettings, SyncSettings, TelemetrySettings, WindowSettings, WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     pub mail: Option<MailSettings>,
     pub report: ReportSettings,
     pub notify: NotifySettings,
+    pub telemetry: TelemetrySettings,
 }
 
 /// Reads the whole file. It is right only if nothing was noted in `root.notes`.
@@ -91,8 +93,9 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
     let mail = mail(root.table("mail"), vault);
     let report = report(root.table("report"));
     let notify = notify(root.table("notify"), vault);
+    let telemetry = telemetry(root.table("telemetry"), vault);
     root.finish();
-    Parts { server, store, worker, sync, windows, sources, target, mail, report, notify }
+    Parts { server, store, worker, sync, windows, sources, target, mail, report, notify, telemetry }
 }
 
 /// `[rules]`: for every source that names no file of its own.
@@ -279,6 +282,7 @@ mod tests {
             "notify",
             "password",
             "chat",
+            "telemetry",
         ];
         let kinds = crate::model::ChangeKind::ALL.map(crate::model::ChangeKind::word);
         for key in &found {

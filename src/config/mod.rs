@@ -16,6 +16,7 @@ mod secret;
 mod show;
 mod sync;
 mod table;
+mod telemetry;
 mod value;
 mod veil;
 
@@ -43,6 +44,7 @@ pub use rules::{
 };
 pub use show::{show, show_warnings};
 pub use sync::{BrakeSettings, CertificateSettings, Limit, Missed, ScheduleSettings, SyncSettings};
+pub use telemetry::{OtlpSettings, TelemetrySettings};
 
 /// The commented example: every key, and the defaults.
 pub const EXAMPLE: &str = include_str!("../../deploy/instep.example.toml");
@@ -177,6 +179,7 @@ pub fn parse(
         mail: parts.mail,
         report: parts.report,
         notify: parts.notify,
+        telemetry: parts.telemetry,
     };
     Ok(Loaded { settings, text: text.to_owned(), warnings })
 }
@@ -219,6 +222,8 @@ pub struct Settings {
     pub report: ReportSettings,
     /// `[notify]`
     pub notify: NotifySettings,
+    /// `[telemetry]`
+    pub telemetry: TelemetrySettings,
 }
 
 /// `[server]`: what comes in by HTTP.

@@ -81,6 +81,8 @@ const PLAIN: &[&str] = &[
     "public_url",
     "token_expires",
     "client_secret_expires",
+    "otlp_endpoint",
+    "sample_percent",
 ];
 
 /// Keys whose values can be seen where only rules stand.
@@ -123,6 +125,7 @@ const HIDDEN: &[&str] = &[
     "protected",
     "user",
     "password",
+    "otlp_headers",
     "from",
     "to",
 ];

@@ -20,6 +20,8 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 use super::error::Refusal;
 use super::{Door, HttpState, Limits};
@@ -68,8 +70,14 @@ pub(super) async fn receive(
         return Refusal::UnknownSource.into_response();
     };
     let began = state.clock.now();
-    let taken = take(&state, door, request, began).await;
+    let span = info_span!(target: "instep::trace", parent: None, "webhook", side = "server",
+        source = door.source.as_str(), delivery = Empty, root = Empty, kind = Empty,
+        outcome = Empty, failed = Empty);
+    let taken = take(&state, door, request, began).instrument(span.clone()).await;
     let word = taken.as_ref().map_or_else(Refusal::word, Taken::word);
+    span.record("outcome", word);
+    span.record("failed", taken.is_err());
+    drop(span);
     let source = door.source.as_str().to_owned();
     metrics::histogram!("instep_receive_seconds", "source" => source.clone())
         .record(state.clock.now().duration_since(began).as_secs_f64());
@@ -114,9 +122,22 @@ async fn take(
     let arrival = webhook::arrival(verified, &door.source, door.company.as_deref(), now)
         .map_err(|not_json| Refusal::NotJson(not_json.to_string()))?;
     let to_deliver = matches!(arrival.fate, Fate::Deliver(_));
-    let accepted = timeout(state.limits.store_time, state.store.accept(arrival)).await;
-    if let Ok(Ok(Accepted::New(id))) = &accepted {
-        state.newest.note(id);
+    let span = tracing::Span::current();
+    span.record("kind", arrival.event.kind.as_str());
+    let accept = state.store.accept(arrival);
+    let accept = accept.instrument(info_span!(target: "instep::trace", "accept"));
+    let accepted = timeout(state.limits.store_time, accept).await;
+    match &accepted {
+        Ok(Ok(Accepted::New(id))) => {
+            span.record("delivery", id.as_str());
+            span.record("root", true);
+            state.newest.note(id);
+        }
+        // It stands in the trace of the delivery that carries the event already.
+        Ok(Ok(Accepted::Repeat(id))) => {
+            span.record("delivery", id.as_str());
+        }
+        _ => {}
     }
     match accepted {
         Err(_) => Err(Refusal::StoreTooSlow),

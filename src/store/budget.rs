@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tracing::{Instrument as _, info_span};
 
 use super::{Grant, Rate, Store, StoreError};
 use crate::clock::Deadline;
@@ -103,7 +104,9 @@ impl Budget {
         let before = deadline.left();
         let got = match before.checked_sub(self.call) {
             Some(spare) => {
-                tokio::time::timeout(spare, wait).await.unwrap_or(Err(NoCall::OutOfTime))
+                let span = info_span!(target: "instep::trace", "budget", budget = self.name);
+                let wait = tokio::time::timeout(spare, wait).instrument(span);
+                wait.await.unwrap_or(Err(NoCall::OutOfTime))
             }
             None => Err(NoCall::OutOfTime),
         };

@@ -20,6 +20,7 @@ mod settle;
 pub mod surroundings;
 mod swap;
 mod together;
+mod trace;
 mod turn;
 mod waiting;
 mod whose;

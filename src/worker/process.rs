@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, info_span};
 
 use super::Live;
 use super::Worker;
 use super::end::End;
 use super::hold::tell_if_failed;
 use super::retry::Verdict;
+use super::trace;
 use super::turn::lane;
 use super::whose::is_chosen_anew;
 use crate::model::{
@@ -36,6 +38,8 @@ pub(super) struct Case {
     /// The rules by which it is judged, and nothing newer.
     pub(super) live: Arc<Live>,
     pub(super) started: Timestamp,
+    /// Where the attempt stands in its delivery's trace.
+    pub(super) span: Span,
     pub(super) probing: bool,
     /// Others in the same answer could be judged.
     pub(super) others_judged: bool,
@@ -63,10 +67,17 @@ pub(super) struct Beside {
 impl Case {
     /// Nothing is known of the person yet.
     pub(super) fn unread(lease: Lease, live: Arc<Live>, started: Timestamp) -> Self {
+        let span = trace::attempt(&lease, started);
+        Self::begun(lease, live, started, span)
+    }
+
+    /// The same of an attempt whose span has begun.
+    fn begun(lease: Lease, live: Arc<Live>, started: Timestamp, span: Span) -> Self {
         Self {
             lease,
             live,
             started,
+            span,
             probing: false,
             others_judged: false,
             read: Vec::new(),
@@ -137,14 +148,17 @@ impl Worker {
         lease: Lease,
         live: &Arc<Live>,
         answer: &Answer,
-        started: Timestamp,
+        (started, span): (Timestamp, Span),
         probing: bool,
     ) -> Case {
+        let deciding = info_span!(target: "instep::trace", parent: &span, "decide");
+        let _deciding = deciding.enter();
         let departed = |lease: &Lease| {
             let desired = planning::departed(lease.link.as_ref(), &lease.person.employee);
             Judgement::Wanted { desired, remarks: Vec::new(), gone: true }
         };
-        let mut case = Case { probing, ..Case::unread(lease, Arc::clone(live), started) };
+        let case = Case::begun(lease, Arc::clone(live), started, span);
+        let mut case = Case { probing, ..case };
         let record = match answer {
             Answer::Present(record) => record,
             Answer::Absent => {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::{Instrument as _, info_span};
 
 use super::end::End;
 use super::process::Case;
+use super::trace;
 use super::turn::lane;
 use super::{Live, Settled, Worker};
 use crate::clock::elapsed_ms;
@@ -82,6 +84,7 @@ impl Worker {
         }
         let mut deliveries = std::mem::take(&mut case.lease.deliveries);
         if let End::GiveBack(after, why) = &end {
+            case.span.record("outcome", "given_back");
             rest(&mut deliveries, now, *after, why.as_deref());
             self.write_down(case.lease, deliveries, link).await;
             return;
@@ -107,6 +110,7 @@ impl Worker {
             });
             outcome = ended;
         }
+        trace::end(&case.span, &deliveries, case.started);
         let settled = settled(&case, &deliveries, decided, done, outcome, now);
         if self.write_down(case.lease, deliveries, link).await {
             self.tell(settled);
@@ -169,7 +173,8 @@ impl Worker {
         link: Option<Link>,
     ) -> bool {
         let person = lease.person.clone();
-        match self.store.settle(lease, deliveries, link).await {
+        let span = info_span!(target: "instep::trace", "settle");
+        match self.store.settle(lease, deliveries, link).instrument(span).await {
             Ok(()) => true,
             Err(StoreError::LeaseLost) => {
                 tracing::warn!(%person, "lease lost before settling: another worker goes on");

@@ -10,10 +10,12 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 use super::hold::{Failure, LONGEST_REST, claim_probe, tell_if_failed};
 use super::process::Case;
 use super::retry::Verdict;
+use super::trace;
 use super::{Live, Worker};
 use crate::clock::Deadline;
 use crate::model::{Answer, Candidate, Choice, EmployeeId, Lane, PauseScope, Pauses, Probe};
@@ -227,10 +229,16 @@ impl Worker {
         let lane = if any_live { Lane::Live } else { Lane::Bulk };
         let ids: Vec<EmployeeId> =
             leases.iter().map(|lease| lease.person.employee.clone()).collect();
+        let spans: Vec<Span> = leases.iter().map(|lease| trace::attempt(lease, started)).collect();
+        let firsts = trace::firsts(leases.iter());
+        let reading = trace::shared("read", &spans[0], &firsts);
         let read = tokio::select! {
             () = stop.working.cancelled() => None,
-            read = live.source.employees(&ids, lane, deadline) => Some(read),
+            read = live.source.employees(&ids, lane, deadline).instrument(reading) => Some(read),
         };
+        for span in spans.iter().skip(1) {
+            trace::shared_with("read", span, &firsts, started);
+        }
         let mut answers = match read {
             Some(Ok(answers)) => answers,
             None => {
@@ -244,9 +252,10 @@ impl Worker {
         };
         let mut cases: Vec<Case> = leases
             .into_iter()
-            .map(|lease| {
+            .zip(spans)
+            .map(|(lease, span)| {
                 let answer = answers.remove(&lease.person.employee).unwrap_or(Answer::Absent);
-                Self::judge(lease, &live, &answer, started, probing)
+                Self::judge(lease, &live, &answer, (started, span), probing)
             })
             .collect();
         self.count_judged(&mut cases, probing).await;
@@ -255,10 +264,12 @@ impl Worker {
             let worker = self.clone();
             let stop = stop.working.clone();
             let in_hand = self.target.room.in_hand(self::lane(&case.lease));
-            tasks.spawn(async move {
+            let span = case.span.clone();
+            let work = async move {
                 worker.process(case, stop).await;
                 drop(in_hand);
-            })
+            };
+            tasks.spawn(work.instrument(span))
         };
         cases.into_iter().map(start).collect()
     }
@@ -312,10 +323,19 @@ impl Worker {
             return;
         }
         let platform = self.platform();
+        let mut of: Vec<usize> = whose.iter().map(|whose| whose.case).collect();
+        of.dedup();
+        let firsts = trace::firsts(of.iter().map(|at| &cases[*at].lease));
+        let finding = trace::shared("find", &cases[of[0]].span, &firsts);
+        let began = self.clock.now();
+        let find = self.target.target.find(&platform, &probes, lane, deadline);
         let found: Result<Vec<Vec<Candidate>>, TargetError> = tokio::select! {
             () = stop.working.cancelled() => return,
-            found = self.target.target.find(&platform, &probes, lane, deadline) => found,
+            found = find.instrument(finding) => found,
         };
+        for at in of.iter().skip(1) {
+            trace::shared_with("find", &cases[*at].span, &firsts, began);
+        }
         if found.is_ok() {
             let probing = cases.iter().any(|case| case.probing);
             tell_if_failed(self.target.far_end.answered(&*self.store, probing).await);

@@ -13,7 +13,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
     ("clock", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["clock", "config"]),
     ("provisioning", &["config", "model"]),
     ("store", &["clock", "model"]),
     ("sources", &["clock", "config", "model", "store"]),

@@ -15,6 +15,8 @@ use metrics::{counter, histogram};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::sync::mpsc;
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 use super::limits;
 use super::wire::Unusable;
@@ -57,13 +59,21 @@ impl Call<'_> {
         parse: impl FnOnce(Body) -> Result<T, Unusable> + Send + 'static,
     ) -> Answered<T> {
         let before = deadline.left();
-        let (status, answered) = match request.timeout(self.time).send().await {
-            Err(error) => {
-                let result = Err(SourceError::Again(self.failed(&error)));
-                (word(&error), Answered { result, rest: None })
+        let span = info_span!(target: "instep::trace", "hibob", side = "client",
+            called = format_args!("hibob {}", self.endpoint), status = Empty, failed = Empty);
+        let call = async {
+            match request.timeout(self.time).send().await {
+                Err(error) => {
+                    let result = Err(SourceError::Again(self.failed(&error)));
+                    (word(&error), Answered { result, rest: None })
+                }
+                Ok(response) => self.judge(response, parse).await,
             }
-            Ok(response) => self.judge(response, parse).await,
         };
+        let (status, answered) = call.instrument(span.clone()).await;
+        span.record("status", &*status);
+        span.record("failed", answered.result.is_err());
+        drop(span);
         let took = before.saturating_sub(deadline.left());
         let labels = [("far_end", "hibob"), ("endpoint", self.endpoint)];
         histogram!("instep_far_end_call_seconds", &labels).record(took.as_secs_f64());

@@ -8,6 +8,8 @@ use bytes::{Bytes, BytesMut};
 use metrics::{counter, histogram};
 use reqwest::header::{HeaderMap, LINK, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 use crate::clock::Deadline;
 use crate::targets::TargetError;
@@ -84,11 +86,27 @@ impl Road {
         if left.is_zero() {
             return Err(TargetError::OutOfTime);
         }
-        let end = match request.timeout(self.timeout.min(left)).send().await {
-            Ok(response) => read(response).await,
-            Err(error) => Err(Broken::Http(error)),
+        let span = info_span!(target: "instep::trace", "360learning", side = "client",
+            called = format_args!("360learning {endpoint}"), status = Empty, failed = Empty);
+        let call = async {
+            match request.timeout(self.timeout.min(left)).send().await {
+                Ok(response) => read(response).await,
+                Err(error) => Err(Broken::Http(error)),
+            }
         };
+        let end = call.instrument(span.clone()).await;
         let took = left.saturating_sub(deadline.left());
+        match &end {
+            Ok(raw) => {
+                span.record("status", raw.status.as_u16());
+                span.record("failed", !raw.status.is_success());
+            }
+            Err(broken) => {
+                span.record("status", broken.word());
+                span.record("failed", true);
+            }
+        }
+        drop(span);
         let (end, status) = match end {
             Ok(raw) => {
                 let status = label(raw.status);
