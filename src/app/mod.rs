@@ -6,6 +6,7 @@ mod comparison;
 mod connect;
 mod desk;
 mod difference;
+pub mod doctor;
 mod examples;
 mod gap;
 mod items;
@@ -94,6 +95,12 @@ pub struct Roles {
 impl Roles {
     /// Everything in one process.
     pub const ALL: Self = Self { receiver: true, worker: true, scheduler: true };
+
+    fn words(self) -> Vec<&'static str> {
+        let all =
+            [(self.receiver, "receiver"), (self.worker, "worker"), (self.scheduler, "scheduler")];
+        all.into_iter().filter_map(|(is, word)| is.then_some(word)).collect()
+    }
 }
 
 /// Why the parts do not fit together.
@@ -273,6 +280,7 @@ impl Instep {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let state = HttpState::new(store, clock, recorder, stop.clone(), limits);
         let state = state.remembering(&self.newest);
+        let state = state.playing(roles.words());
         let mut state = state.people(self.desk(), self.gate.clone());
         for worker in self.workers.iter().filter(|_| roles.receiver) {
             let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };

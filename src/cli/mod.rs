@@ -8,6 +8,7 @@ pub mod check;
 mod colours;
 pub mod deliveries;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod init;
 pub mod matches;
@@ -57,6 +58,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Names everything that is wrong with the configuration, at once.
     Check(CheckArgs),
+    /// Examines everything, and prints a verdict that can be shown to anybody.
+    Doctor(doctor::DoctorArgs),
     /// Writes a commented configuration to start from.
     Init(InitArgs),
     /// Shows what would change, and changes nothing.
@@ -131,6 +134,7 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Check(args) => check(config, &args).await,
         Command::Serve(args) => serve::run(args, config).await,
+        Command::Doctor(args) => doctor::run(args, config).await,
         Command::Plan(args) => {
             with_store(config, async |loaded, store, _| {
                 plan::run(args, &loaded.settings, &store).await

@@ -100,6 +100,8 @@ pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> Response {
         "ready": ready,
         "parts": { "server": server, "store": store },
         "holds": holds,
+        "version": env!("CARGO_PKG_VERSION"),
+        "roles": state.roles,
     });
     (error::ready(ready), Json(body)).into_response()
 }

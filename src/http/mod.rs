@@ -104,6 +104,7 @@ pub struct HttpState {
     figures: figures::Figures,
     recorder: PrometheusHandle,
     newest: Arc<Newest>,
+    roles: Vec<&'static str>,
     desk: Option<desk::Desk>,
     gate: who::Gate,
 }
@@ -128,6 +129,7 @@ impl HttpState {
             limits,
             recorder,
             newest: Arc::default(),
+            roles: Vec::new(),
             desk: None,
             gate: who::Gate::default(),
         }
@@ -143,6 +145,12 @@ impl HttpState {
     #[must_use]
     pub fn remembering(self, newest: &Arc<Newest>) -> Self {
         Self { newest: Arc::clone(newest), ..self }
+    }
+
+    /// `/health/ready` says that the process plays these roles.
+    #[must_use]
+    pub fn playing(self, roles: Vec<&'static str>) -> Self {
+        Self { roles, ..self }
     }
 
     /// Opens `/webhooks/{name}`. Any of the `secrets` may have signed. Events of another company

@@ -110,6 +110,14 @@ impl Delivery {
         self.employee.clone().map(|employee| Person { source: self.source.clone(), employee })
     }
 
+    /// Its code, if that is a word that can be shown anywhere: far ends make codes, and anything may
+    /// stand in a far end's answer. Otherwise `other`.
+    pub fn cause(&self) -> &str {
+        let known = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let is_word = |code: &&str| (1..=60).contains(&code.len()) && code.chars().all(known);
+        self.code.as_deref().filter(is_word).unwrap_or("other")
+    }
+
     /// Adds an attempt to the history; the oldest goes when there are too many.
     pub fn remember(&mut self, attempt: Attempt) {
         if self.history.len() >= Self::HISTORY {
