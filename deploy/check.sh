@@ -5,14 +5,14 @@
 #   deploy/check.sh                  all steps
 #   deploy/check.sh lint tests       only these, in this order
 #
-# Steps: tools fetch format scripts lint docs licences advisories tests
+# Steps: tools fetch format scripts alerts lint docs licences advisories tests
 # Exit code: 0 when every step that was asked for is in order, else 1.
 set -u
 exec </dev/null
 unset CDPATH
 cd -- "$(dirname -- "$0")/.." || exit 1
 
-all='tools fetch format scripts lint docs licences advisories tests'
+all='tools fetch format scripts alerts lint docs licences advisories tests'
 not_checked=3
 
 # The builds here are thrown away by a CI: what would speed up the next one only costs time.
@@ -43,6 +43,18 @@ scripts() {
     else
         echo 'shellcheck is not installed: the scripts were only parsed.'
     fi
+}
+
+# When each alert fires, and when not. The tests hold the metrics' side.
+alerts() {
+    promtool=target/tools/promtool
+    [ -x "$promtool" ] || promtool=promtool
+    if ! have "$promtool"; then
+        echo 'NOT CHECKED: promtool is missing. deploy/install-tools.sh promtool'
+        return $not_checked
+    fi
+    run "$promtool" check rules deploy/prometheus/alerts.yaml &&
+        run "$promtool" test rules deploy/prometheus/alerts.tests.yaml
 }
 
 lint() { run cargo clippy --locked --all-targets -- -D warnings; }

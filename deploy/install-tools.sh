@@ -3,7 +3,7 @@
 # leaves alone what is there, and starts no service: the tests start their own Redis and mail server.
 #
 #   deploy/install-tools.sh                  everything
-#   deploy/install-tools.sh redis            only what is named: rust redis smtp cargo-deny
+#   deploy/install-tools.sh redis            only what is named: rust redis smtp promtool cargo-deny
 set -u
 exec </dev/null
 unset CDPATH
@@ -128,6 +128,39 @@ smtp() {
     say "smtp: aiosmtpd in $(smtp_python), $(openssl version)"
 }
 
+# Prometheus's own check of metrics and alerts. Its package also has a server, which nobody wants
+# here: only the tool is taken out of it. Where it cannot be had, the alerts are not checked.
+prometheus_tool() {
+    if ! have promtool && ! [ -x target/tools/promtool ]; then
+        say "promtool is missing: taking it out of this system's package"
+        if have apt-get && have dpkg-deb; then
+            promtool_by_apt
+        elif have brew; then
+            brew install prometheus
+        fi
+    fi
+    if have promtool; then
+        say "promtool: $(promtool --version 2>&1 | head -n 1)"
+    elif [ -x target/tools/promtool ]; then
+        say "promtool: $(target/tools/promtool --version 2>&1 | head -n 1)"
+    else
+        say "promtool: could not be had; metrics and alerts are not checked by it"
+    fi
+}
+
+promtool_by_apt() {
+    folder=$(mktemp -d) || return
+    chmod 755 "$folder"
+    download() { (cd "$folder" && apt-get -qq -o Acquire::Retries=2 download prometheus); }
+    # The lists of packages may be missing or old.
+    download 2>/dev/null || { as_root apt-get -qq update && download; }
+    for package in "$folder"/prometheus_*.deb; do
+        [ -e "$package" ] && dpkg-deb -x "$package" "$folder/prometheus" &&
+            mkdir -p target/tools && mv "$folder/prometheus/usr/bin/promtool" target/tools/
+    done
+    rm -rf "$folder"
+}
+
 cargo_deny() {
     if ! cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is missing: building $cargo_deny_version (about a minute)"
@@ -137,13 +170,14 @@ cargo_deny() {
     say "cargo-deny: $(cargo deny --version)"
 }
 
-[ $# -gt 0 ] || set -- rust redis smtp cargo-deny
+[ $# -gt 0 ] || set -- rust redis smtp promtool cargo-deny
 for tool in "$@"; do
     case $tool in
         rust) rust ;;
         redis) redis ;;
         smtp) smtp ;;
+        promtool) prometheus_tool ;;
         cargo-deny) cargo_deny ;;
-        *) fail "unknown tool '$tool'; known: rust redis smtp cargo-deny" ;;
+        *) fail "unknown tool '$tool'; known: rust redis smtp promtool cargo-deny" ;;
     esac
 done

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
@@ -107,6 +107,11 @@ struct InitArgs {
     /// The name of the source.
     #[arg(long, default_value = "bob")]
     source: String,
+}
+
+/// The command line as it is described: every command and its arguments.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process.

@@ -124,9 +124,8 @@ async fn take(
     let to_deliver = matches!(arrival.fate, Fate::Deliver(_));
     let span = tracing::Span::current();
     span.record("kind", arrival.event.kind.as_str());
-    let accept = state.store.accept(arrival);
-    let accept = accept.instrument(info_span!(target: "instep::trace", "accept"));
-    let accepted = timeout(state.limits.store_time, accept).await;
+    let began = state.clock.now().as_millisecond();
+    let accepted = timeout(state.limits.store_time, state.store.accept(arrival)).await;
     match &accepted {
         Ok(Ok(Accepted::New(id))) => {
             span.record("delivery", id.as_str());
@@ -139,6 +138,8 @@ async fn take(
         }
         _ => {}
     }
+    // Only now it is known to which trace it belongs.
+    info_span!(target: "instep::trace", "accept", began_ms = began);
     match accepted {
         Err(_) => Err(Refusal::StoreTooSlow),
         Ok(Err(error)) => Err(Refusal::Store(error)),

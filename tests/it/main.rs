@@ -10,6 +10,7 @@ mod http;
 mod layers;
 mod learning360;
 mod notify;
+mod observe;
 mod reconcile;
 mod report;
 mod rules;

@@ -1,0 +1,117 @@
+//! The runbook has a chapter for each alert, and its commands are ones that there are.
+
+use clap::Command;
+
+use super::{alerts, file, read};
+
+/// Commands that the runbook may name before they are there.
+const PLANNED: &[&str] = &["failures", "replay", "pause", "resume", "audit"];
+
+#[test]
+fn each_alert_has_a_chapter_and_names_it() {
+    let (book, rules) = (read("deploy/runbook.md"), read("deploy/prometheus/alerts.yaml"));
+    let chapters: Vec<&str> = book.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let alerts = alerts();
+    assert!(alerts.len() > 20, "{alerts:?}");
+    for alert in &alerts {
+        let anchor = format!("runbook.md#{}\"", alert.to_lowercase());
+        assert!(rules.contains(&anchor), "{alert} names its chapter");
+        assert!(chapters.contains(&alert.as_str()), "{alert} has a chapter");
+        let chapter = book.split(&format!("\n## {alert}\n")).nth(1).unwrap_or_default();
+        let chapter = chapter.split("\n## ").next().unwrap_or_default();
+        for part in ["**Means.**", "**Look.**", "**Do.**"] {
+            assert!(chapter.contains(part), "{part} of {alert}");
+        }
+    }
+    for chapter in chapters.iter().filter(|chapter| chapter.starts_with("Instep")) {
+        assert!(alerts.iter().any(|alert| alert == chapter), "{chapter} is an alert");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let book = read("deploy/runbook.md");
+    let anchor = |title: &str| title.to_lowercase().replace(' ', "-");
+    let anchors: Vec<String> =
+        book.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
+    let links = book.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    for link in links {
+        match link.strip_prefix('#') {
+            Some(name) => assert!(anchors.iter().any(|it| it == name), "{link} leads nowhere"),
+            None => assert!(file("deploy").join(link).is_file(), "{link} is no file"),
+        }
+    }
+}
+
+#[test]
+fn its_commands_are_ones_that_there_are() {
+    let book = read("deploy/runbook.md");
+    let (mut whole, mut fenced) = (0, false);
+    for line in book.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced && line.starts_with("instep ") {
+            let words = words(line.split(" #").next().unwrap_or_default());
+            let parsed = instep::cli::command().try_get_matches_from(&words);
+            assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("an error"));
+            whole += 1;
+        }
+    }
+    assert!(whole > 15, "{whole} commands");
+    // Parts of commands, in running text.
+    let text = book.replace('\n', " ");
+    let spans = text.split('`').filter(|span| span.starts_with("instep "));
+    for span in spans {
+        let words = words(span);
+        if !words.get(1).is_some_and(|first| PLANNED.contains(&first.as_str()) && !is_there(first))
+        {
+            known(span, &words[1..]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_command_is_found() {
+    let wrong = ["frobnicate", "runs approve --nonsense"];
+    for span in wrong {
+        assert!(std::panic::catch_unwind(|| known(span, &words(span))).is_err(), "{span}");
+    }
+    known("fits", &words("runs approve last --slice deactivate"));
+}
+
+fn is_there(name: &str) -> bool {
+    instep::cli::command().find_subcommand(name).is_some()
+}
+
+/// Whether the words name a command, and flags that it has.
+#[track_caller]
+fn known(span: &str, words: &[String]) {
+    let mut command: Command = instep::cli::command();
+    let mut at_command = true;
+    for word in words {
+        if let Some(flag) = word.strip_prefix("--") {
+            let has = command.get_arguments().any(|arg| arg.get_long() == Some(flag));
+            assert!(has, "`{span}`: no flag {word}");
+            at_command = false;
+        } else if at_command {
+            match command.find_subcommand(word) {
+                Some(found) => command = found.clone(),
+                // From here on they are arguments.
+                None if command.get_positionals().next().is_some() => at_command = false,
+                None => panic!("`{span}`: no command {word}"),
+            }
+        }
+    }
+}
+
+/// Words as a shell would cut them.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('"').enumerate() {
+        match at % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
