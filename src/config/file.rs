@@ -19,7 +19,8 @@ use super::telemetry::telemetry;
 use super::value::{Value, printable};
 use super::{
     HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin, ReportSettings,
-    RuleSettings, ServerSettings, StoreSettings, SyncSettings, TelemetrySettings, WindowSettings, WorkerSettings,
+    RuleSettings, ServerSettings, StoreSettings, SyncSettings, TelemetrySettings, WindowSettings,
+    WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be

@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use super::exposition::Page;
 use super::health::Said;
 use crate::clock::{Deadline, elapsed_ms};
-use crate::model::{ChangeKind, DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName};
+use crate::model::{
+    ChangeKind, DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName,
+};
 use crate::store::{Filter, Store, StoreError};
 
 /// How long dead letters and runs are believed.
@@ -94,8 +96,8 @@ async fn read(
 ) -> Result<Told, StoreError> {
     let text = store.note(Pauses::NOTE).await?;
     // What cannot be read stops the workers, and they say so.
-    let pauses = Pauses::read(text.as_deref()).unwrap_or_default();
-    let paused = pauses.counting(now).map(|pause| pause.scope.to_string()).collect();
+    let known = Pauses::read(text.as_deref()).unwrap_or_default();
+    let paused = known.counting(now).map(|pause| pause.scope.to_string()).collect();
     let mut due = BTreeMap::new();
     for name in sources {
         let counted = store.due(&SourceName::new(*name), DUE).await?;
@@ -207,6 +209,9 @@ fn dead(page: &mut Page, told: &Told) {
     }
 }
 
+/// One run of each source.
+type Of<'a> = BTreeMap<&'a SourceName, &'a Run>;
+
 /// The newest full sync of each source, and the newest that has ended.
 fn runs(page: &mut Page, runs: &[Run]) {
     let runs = runs.iter().filter(|run| run.kind == RunKind::FullSync);
@@ -220,7 +225,6 @@ fn runs(page: &mut Page, runs: &[Run]) {
             done.entry(&run.source).or_insert(run);
         }
     }
-    type Of<'a> = BTreeMap<&'a SourceName, &'a Run>;
     let mut each = |name, help, of: &Of<'_>, value: &dyn Fn(&Run) -> f64| {
         let mut values = page.gauge(name, help);
         for (source, run) in of {
@@ -283,10 +287,10 @@ fn held(page: &mut Page, runs: &[Run]) {
         for kind in ChangeKind::ALL {
             let of = runs.iter().filter(|run| run.source == *source);
             let slices = of.flat_map(|run| &run.slices);
-            let held = slices
+            let standing = slices
                 .filter(|slice| slice.kind == kind)
                 .filter(|slice| matches!(slice.state, SliceState::Held { .. }));
-            let people = held.map(|slice| slice.people).sum();
+            let people = standing.map(|slice| slice.people).sum();
             values.put(&[("source", source.as_str()), ("change", kind.word())], float(people));
         }
     }

@@ -122,12 +122,15 @@ fn nanoseconds(at: Timestamp) -> u64 {
 struct Message(Vec<u8>);
 
 impl Message {
+    /// Seven bits at a time, the lowest first; all but the last say that more follow.
     fn varint(&mut self, mut number: u64) {
         while number >= 0x80 {
-            self.0.push((number & 0x7f) as u8 | 0x80);
+            let [low, ..] = number.to_le_bytes();
+            self.0.push(low | 0x80);
             number >>= 7;
         }
-        self.0.push(number as u8);
+        let [low, ..] = number.to_le_bytes();
+        self.0.push(low);
     }
 
     fn key(&mut self, field: u64, wire: u64) {

@@ -142,7 +142,7 @@ impl Shipping {
                     }
                 }
                 Err(error) if error.is_timeout() => {
-                    "it did not answer in time".clone_into(&mut why)
+                    "it did not answer in time".clone_into(&mut why);
                 }
                 Err(_) => "it cannot be reached".clone_into(&mut why),
             }

@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn a_delivery_s_id_without_dashes_is_its_trace_s() {
-        let hex: String = TraceId::of(ONE).0.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, ONE.replace('-', ""));
+        let id = u128::from_be_bytes(TraceId::of(ONE).0);
+        assert_eq!(format!("{id:032x}"), ONE.replace('-', ""));
         assert_ne!(TraceId::of("no uuid").0, [0; 16]);
     }
 }

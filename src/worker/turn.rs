@@ -265,11 +265,11 @@ impl Worker {
             let stop = stop.working.clone();
             let in_hand = self.target.room.in_hand(self::lane(&case.lease));
             let span = case.span.clone();
-            let work = async move {
+            let process = async move {
                 worker.process(case, stop).await;
                 drop(in_hand);
             };
-            tasks.spawn(work.instrument(span))
+            tasks.spawn(process.instrument(span))
         };
         cases.into_iter().map(start).collect()
     }

@@ -8,6 +8,7 @@ mod rules;
 mod shown;
 mod sync;
 mod tables;
+mod telemetry;
 mod version;
 
 use std::path::Path;

@@ -92,7 +92,8 @@ async fn pauses(store: &dyn Store, now: Timestamp, found: &mut Findings) -> Resu
     for pause in pauses.counting(now) {
         any = true;
         // Who and why are words of people: `instep pause` shows them.
-        let until = pause.until.map_or("somebody resumes it".to_owned(), |at| whole(at).to_string());
+        let until =
+            pause.until.map_or("somebody resumes it".to_owned(), |at| whole(at).to_string());
         let message = format!("{} since {} until {until}", pause.scope, whole(pause.since));
         found.look("pauses", message);
     }

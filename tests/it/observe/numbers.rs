@@ -4,6 +4,7 @@
 //! there is none.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -124,7 +125,7 @@ fn the_dashboard_s_queries_are_queries() {
     for (at, query) in queries().iter().enumerate() {
         let query = query.replace("$__rate_interval", "5m").replace("$job", ".*");
         let query = query.replace('\'', "''");
-        rules += &format!("      - record: panel:{at}\n        expr: '{query}'\n");
+        let _ = write!(rules, "      - record: panel:{at}\n        expr: '{query}'\n");
     }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rules.yaml");

@@ -2,6 +2,7 @@
 //! Instep's.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -84,7 +85,11 @@ fn text(bytes: &[u8], number: u64) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let add = |mut text: String, byte: &u8| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    };
+    bytes.iter().fold(String::new(), add)
 }
 
 /// A span as the collector knows it.
