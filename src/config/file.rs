@@ -284,6 +284,8 @@ mod tests {
             "password",
             "chat",
             "telemetry",
+            "maintenance",
+            "release",
         ];
         let kinds = crate::model::ChangeKind::ALL.map(crate::model::ChangeKind::word);
         for key in &found {

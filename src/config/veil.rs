@@ -26,6 +26,7 @@ const PLAIN: &[&str] = &[
     "longest_retry_seconds",
     "second_look_seconds",
     "full_sync",
+    "closer_looks",
     "time_zone",
     "missed",
     "people_percent",

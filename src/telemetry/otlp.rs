@@ -1,7 +1,7 @@
 //! Finished spans in the form that OpenTelemetry collectors take: OTLP, as protobuf.
 //!
 //! The few messages that are needed are written here by hand (see
-//! `deploy/decisions/0007-own-otlp.md`). Field numbers are those of
+//! `deploy/decisions/0008-own-otlp.md`). Field numbers are those of
 //! opentelemetry-proto 1.x: `collector/trace/v1/trace_service.proto`, `trace/v1/trace.proto`,
 //! `resource/v1/resource.proto`, `common/v1/common.proto`.
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use instep::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Person, Run, RunId, SourceName,
+    Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -242,5 +242,17 @@ impl Store for Dying {
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         self.inner.check().await
+    }
+
+    async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {
+        self.write(self.inner.save_page(run, page)).await
+    }
+
+    async fn pages(&self, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, StoreError> {
+        self.inner.pages(run, after, most).await
+    }
+
+    async fn drop_pages(&self, run: &RunId) -> Result<(), StoreError> {
+        self.write(self.inner.drop_pages(run)).await
     }
 }
