@@ -3,7 +3,7 @@
 # leaves alone what is there, and starts no service: the tests start their own Redis and mail server.
 #
 #   deploy/install-tools.sh                  everything
-#   deploy/install-tools.sh redis            only what is named: rust redis smtp promtool cargo-deny
+#   deploy/install-tools.sh redis            only what is named: rust redis smtp promtool console cargo-deny
 set -u
 exec </dev/null
 unset CDPATH
@@ -12,6 +12,7 @@ cd -- "$(dirname -- "$0")/.." || exit 1
 # Built without optimisation: it runs for two seconds, and optimised it takes minutes to build.
 cargo_deny_version=0.20.2
 aiosmtpd_version=1.4.6
+node_version=22.23.3
 
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%s\n' "$*"; }
@@ -161,6 +162,80 @@ promtool_by_apt() {
     rm -rf "$folder"
 }
 
+# Debian 12 has node 18, and the browser's driver wants 20: then npm brings one that is only ours.
+node_is_new() { have "$1" && "$1" -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
+fit_node() {
+    for node in target/tools/node/node_modules/node-linux-*/bin/node node; do
+        if node_is_new "$node"; then
+            echo "$node"
+            return
+        fi
+    done
+    return 1
+}
+
+# The console's tests: an OpenID provider under node, and a browser with what drives and judges it.
+console() {
+    if ! have node || ! have npm; then
+        say "node or npm is missing: installing them from this system's packages"
+        if have apt-get; then
+            need_root apt-get install nodejs npm
+            by_apt nodejs npm
+        elif have dnf; then
+            need_root dnf install nodejs npm
+            as_root dnf install -y nodejs npm
+        elif have brew; then
+            brew install node
+        fi
+        have npm || fail "npm could not be installed. Install Node 20 or later (https://nodejs.org) and start again"
+    fi
+    if ! fit_node >/dev/null; then
+        case $(uname -m) in
+            x86_64) build=x64 ;;
+            aarch64 | arm64) build=arm64 ;;
+            *) fail "node is older than 20. Install Node 20 or later (https://nodejs.org) and start again" ;;
+        esac
+        say "node is older than 20: fetching $node_version for the tests alone"
+        npm install --silent --no-audit --no-fund --no-save --ignore-scripts \
+            --prefix target/tools/node "node-linux-$build@$node_version" ||
+            fail "npm could not fetch node-linux-$build; see above"
+        fit_node >/dev/null || fail "the node that npm fetched does not run here. Install Node 20 or later"
+    fi
+    # What is there is left alone while the list of packages is the same.
+    packages=target/tools/console
+    if ! cmp -s tests/it/console/package-lock.json "$packages/package-lock.json" ||
+        [ ! -f "$packages/installed" ]; then
+        say "fetching the packages of tests/it/console/package.json"
+        mkdir -p "$packages"
+        rm -f "$packages/installed"
+        cp tests/it/console/package.json tests/it/console/package-lock.json "$packages/"
+        npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$packages" ||
+            fail "npm could not fetch the packages; see above"
+        : >"$packages/installed"
+    fi
+    if ! have chromium && ! have chromium-browser && ! have google-chrome; then
+        say "chromium is missing: installing it from this system's packages"
+        if have apt-get; then
+            need_root apt-get install chromium
+            by_apt chromium
+        elif have dnf; then
+            need_root dnf install chromium
+            as_root dnf install -y chromium
+        else
+            fail "no Chromium. Install chromium or Google Chrome and start again"
+        fi
+    fi
+    say "console: node $("$(fit_node)" --version), packages in $packages, $(browser)"
+}
+browser() {
+    for browser in chromium chromium-browser google-chrome; do
+        if have "$browser"; then
+            "$browser" --version 2>/dev/null
+            return
+        fi
+    done
+}
+
 cargo_deny() {
     if ! cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is missing: building $cargo_deny_version (about a minute)"
@@ -170,14 +245,15 @@ cargo_deny() {
     say "cargo-deny: $(cargo deny --version)"
 }
 
-[ $# -gt 0 ] || set -- rust redis smtp promtool cargo-deny
+[ $# -gt 0 ] || set -- rust redis smtp promtool console cargo-deny
 for tool in "$@"; do
     case $tool in
         rust) rust ;;
         redis) redis ;;
         smtp) smtp ;;
         promtool) prometheus_tool ;;
+        console) console ;;
         cargo-deny) cargo_deny ;;
-        *) fail "unknown tool '$tool'; known: rust redis smtp promtool cargo-deny" ;;
+        *) fail "unknown tool '$tool'; known: rust redis smtp promtool console cargo-deny" ;;
     esac
 done
