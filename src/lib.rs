@@ -7,15 +7,17 @@
 //! 2. [`provisioning`]: the decisions. Pure functions over the nouns.
 //! 3. [`sources`] and [`targets`]: where employees come from, where accounts live.
 //! 4. [`store`]: what must survive a restart.
-//! 5. [`worker`]: the one road: lease, read, decide, apply, settle.
-//! 6. [`reconcile`]: the full sync: finds who is out of step and queues them; it changes nothing.
-//! 7. [`http`]: what comes in by HTTP. It takes in and looks; it never changes a target.
-//! 8. [`report`]: a run told to people; [`notify`]: mail and chat, only when a state changes.
-//! 9. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
-//! 10. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
+//! 5. [`access`]: who may: users, sessions, tokens, sign-in at an OpenID provider.
+//! 6. [`worker`]: the one road: lease, read, decide, apply, settle.
+//! 7. [`reconcile`]: the full sync: finds who is out of step and queues them; it changes nothing.
+//! 8. [`http`]: what comes in by HTTP. It takes in and looks; it never changes a target.
+//! 9. [`report`]: a run told to people; [`notify`]: mail and chat, only when a state changes.
+//! 10. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
+//! 11. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
 //!
 //! Who may know whom is held by `tests/it/layers.rs`.
 
+pub mod access;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -8,6 +8,8 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::{BuildError, names};
+use crate::access::oidc::Oidc;
+use crate::access::{tokens, users};
 use crate::clock::{Clock, Deadline};
 use crate::config::{
     HiBobSettings, Learning360Settings, Problem, RuleSettings, Settings, StoreSettings,
@@ -178,6 +180,9 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Tried {
             }
         }
     }
+    for (failed, message) in try_console(settings, &*store, clock).await {
+        tell("console", failed, message);
+    }
     for (name, source) in &settings.sources {
         let part = format!("source {name}");
         let problems = match try_source(&SourceName::new(name), source, &store).await {
@@ -216,6 +221,46 @@ pub async fn try_connections(settings: &Settings, clock: &Clock) -> Tried {
         }
     };
     Tried { findings, misnamed }
+}
+
+/// Whether people can sign in, and programs get in, as the configuration says: each finding, and
+/// whether it is a failure.
+async fn try_console(settings: &Settings, store: &dyn Store, clock: &Clock) -> Vec<(bool, String)> {
+    let console = &settings.console;
+    let mut found = Vec::new();
+    if console.local_accounts {
+        let can = |user: &users::User| user.password.is_some();
+        found.push(match users::users(store).await {
+            Ok(all) if all.iter().any(can) => (false, "users of our own can sign in".to_owned()),
+            Ok(_) => (
+                false,
+                "no user of our own can sign in yet: instep users add NAME --access administrator"
+                    .to_owned(),
+            ),
+            Err(error) => (true, chain(&error)),
+        });
+    }
+    if let (Some(oidc), Some(public)) = (&console.oidc, &settings.server.public_url) {
+        let tried = match Oidc::new(oidc.clone(), public, clock.clone()) {
+            Ok(oidc) => oidc.check().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        found.push(match tried {
+            Ok(()) => (false, "the OpenID provider answers".to_owned()),
+            Err(why) => (true, why),
+        });
+    }
+    if console.api {
+        let now = clock.now();
+        found.push(match tokens::tokens(store).await {
+            Ok(all) if all.iter().any(|token| token.expires > now) => {
+                (false, "the API has tokens that count".to_owned())
+            }
+            Ok(_) => (false, "the API has no token yet: instep tokens make NAME".to_owned()),
+            Err(error) => (true, chain(&error)),
+        });
+    }
+    found
 }
 
 /// Tries a source with those fields that it has; the others are told at their places in the rules.

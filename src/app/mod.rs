@@ -20,6 +20,7 @@ mod reading;
 mod reconciling;
 mod reload;
 mod secrets;
+mod sweeping;
 mod syncing;
 mod telling;
 mod told;
@@ -56,6 +57,7 @@ pub use trial::{Trial, try_expression};
 
 use self::gap::Gap;
 use self::reload::Reloader;
+use crate::access::sessions::Lasting;
 use crate::clock::Clock;
 use crate::config::{Learning360Settings, Settings};
 use crate::http::who::Gate;
@@ -115,6 +117,9 @@ pub enum BuildError {
     /// A client could not be made.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// There is no way to ask the OpenID provider anything.
+    #[error("the console: {0}")]
+    Console(#[source] reqwest::Error),
     /// The metrics recorder could not be installed.
     #[error("metrics: {0}")]
     Metrics(String),
@@ -173,7 +178,9 @@ impl Instep {
         }
         let (reload, settings) = (Arc::new(Notify::new()), Arc::new(settings));
         let newest = Arc::default();
-        Ok(Self { settings, store, clock, workers, told, reload, newest, gate: Gate::Shut })
+        let public = settings.server.public_url.as_deref();
+        let gate = Gate::of(&settings.console, public, &clock).map_err(BuildError::Console)?;
+        Ok(Self { settings, store, clock, workers, told, reload, newest, gate })
     }
 
     /// Lets everybody who reaches the port do everything: for the demo, which listens on loopback.
@@ -224,6 +231,10 @@ impl Instep {
             tasks.spawn(self.schedule(stop.clone()));
             let (store, settings) = (self.store.clone(), self.settings.clone());
             let clock = self.clock.clone();
+            let (swept, now) = (store.clone(), clock.clone());
+            let console = &settings.console;
+            let lasting = Lasting { idle: console.idle, whole: console.session };
+            tasks.spawn(sweeping::keep_clean(swept, lasting, now, stop.clone()));
             tasks.spawn(telling::keep_people_told(store, settings, clock, stop.clone()));
             let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
             tasks.spawn(windows::keep(self.settings.clone(), desk, stop.clone()));

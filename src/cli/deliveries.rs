@@ -3,7 +3,7 @@
 //! Exit codes: 0 done, 1 nothing found or not done, 2 asked wrongly. What is found goes to stdout,
 //! everything else to stderr. Ids and field names are printed, values never.
 
-mod filter;
+pub(super) mod filter;
 mod replay;
 mod show;
 pub(super) mod table;

@@ -4,6 +4,7 @@
 //! none), 1 it failed or there is something to look at, 2 the command or the configuration is wrong,
 //! or rules do not check.
 
+pub mod audit;
 pub mod check;
 mod colours;
 pub mod deliveries;
@@ -22,6 +23,8 @@ pub mod runs;
 pub mod sandbox;
 pub mod serve;
 pub mod sync;
+pub mod tokens;
+pub mod users;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,12 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Shows what is known of one person.
     Person(person::PersonArgs),
+    /// Lists who signs in with a password of ours, and says who may.
+    Users(users::UsersArgs),
+    /// Lists the API's tokens, makes and revokes them.
+    Tokens(tokens::TokensArgs),
+    /// Shows who did what, from where, and what came of it.
+    Audit(audit::AuditArgs),
     /// Runs a HiBob and a 360Learning to practise on.
     Sandbox(sandbox::SandboxArgs),
 }
@@ -206,6 +215,9 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
             with_store(config, async |_, store, clock| deliveries::run(args, store, &clock).await)
                 .await
         }
+        Command::Users(args) => users::run(args, config).await,
+        Command::Tokens(args) => tokens::run(args, config).await,
+        Command::Audit(args) => audit::run(args, config).await,
         Command::Person(args) => {
             with_store(config, async |loaded, store, clock| {
                 let sources: Vec<SourceName> =

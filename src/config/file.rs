@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::{public_url, store_password, store_problem};
+use super::console::console;
 use super::ends::{is_name, sources, target};
 use super::maintenance;
 use super::notify::{mail, notify, report};
@@ -18,9 +19,9 @@ use super::table::Table;
 use super::telemetry::telemetry;
 use super::value::{Value, printable};
 use super::{
-    HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin, ReportSettings,
-    RuleSettings, ServerSettings, StoreSettings, SyncSettings, TelemetrySettings, WindowSettings,
-    WorkerSettings,
+    ConsoleSettings, HiBobSettings, Learning360Settings, MailSettings, NotifySettings, Origin,
+    ReportSettings, RuleSettings, ServerSettings, StoreSettings, SyncSettings, TelemetrySettings,
+    WindowSettings, WorkerSettings,
 };
 
 /// Calls to the target, one after the other, after which a new account is usable and known to be
@@ -35,6 +36,7 @@ const DAY: u32 = 24 * 60 * 60;
 /// Everything the file says. `None` where a problem was noted.
 pub(super) struct Parts {
     pub server: ServerSettings,
+    pub console: ConsoleSettings,
     pub store: StoreSettings,
     pub worker: WorkerSettings,
     pub sync: SyncSettings,
@@ -50,6 +52,7 @@ pub(super) struct Parts {
 /// Reads the whole file. It is right only if nothing was noted in `root.notes`.
 pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts {
     let server = server(root.table("server"));
+    let console = console(root.table("console"), &server, vault);
     let store = store(root.table("store"), vault);
     let worker_table = root.table("worker");
     let worker = worker(&worker_table);
@@ -96,7 +99,20 @@ pub(super) fn read(root: Table<'_>, origin: &Origin, vault: Vault<'_>) -> Parts 
     let notify = notify(root.table("notify"), vault);
     let telemetry = telemetry(root.table("telemetry"), vault);
     root.finish();
-    Parts { server, store, worker, sync, windows, sources, target, mail, report, notify, telemetry }
+    Parts {
+        server,
+        console,
+        store,
+        worker,
+        sync,
+        windows,
+        sources,
+        target,
+        mail,
+        report,
+        notify,
+        telemetry,
+    }
 }
 
 /// `[rules]`: for every source that names no file of its own.
@@ -257,6 +273,8 @@ mod tests {
 
         let tables = [
             "server",
+            "console",
+            "oidc",
             "store",
             "worker",
             "source",

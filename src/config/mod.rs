@@ -4,6 +4,7 @@
 //! shows them to a person. Knows the nouns, and no other part of the crate.
 
 mod address;
+mod console;
 mod ends;
 mod file;
 mod maintenance;
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::DeTable;
 
+pub use console::{ConsoleSettings, Network, OidcSettings};
 pub use ends::is_source_name;
 pub use maintenance::WindowSettings;
 pub use nearest::nearest;
@@ -170,6 +172,7 @@ pub fn parse(
     let settings = Settings {
         path: path.to_owned(),
         server: parts.server,
+        console: parts.console,
         store: parts.store,
         worker: parts.worker,
         sync: parts.sync,
@@ -204,6 +207,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// `[server]`
     pub server: ServerSettings,
+    /// `[console]`
+    pub console: ConsoleSettings,
     /// `[store]`
     pub store: StoreSettings,
     /// `[worker]`

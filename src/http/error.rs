@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::header::{CONNECTION, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -115,6 +115,87 @@ pub(super) fn status_of_refused(refused: &Refused) -> StatusCode {
         Refused::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Refused::Conflict(_) => StatusCode::CONFLICT,
         Refused::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Why nobody is let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Barred {
+    /// There is no console, or no API.
+    #[error("there is nothing here: see [console] in the configuration")]
+    Nothing,
+    /// Nobody signs in, for it is open to all: go on to the console.
+    #[error("nobody signs in here: go on to /console")]
+    NeedNot,
+    /// Asked under a name that is not this machine's, in the demo.
+    #[error("this console answers under localhost and 127.0.0.1 only")]
+    OtherHost,
+    /// Another site's page sent it.
+    #[error("this came from another site's page, and nothing was done: use the console's own page")]
+    OtherSite,
+    /// Nobody is signed in.
+    #[error("sign in first: /console/sign-in")]
+    NotSignedIn,
+    /// No token, or one that does not count.
+    #[error("give a token that counts: Authorization: Bearer instep_...")]
+    NoToken,
+    /// Not the right name and password, or the provider's word against them.
+    #[error("{0}")]
+    Wrong(String),
+    /// Too many tries.
+    #[error("too many tries: come back in {}", in_words(*.0))]
+    TooOften(Duration),
+    /// What was sent cannot be read.
+    #[error("what was sent cannot be read: fill in the form again")]
+    Unreadable,
+    /// The store or the provider is not available.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Barred {
+    /// The status that says so.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Nothing => StatusCode::NOT_FOUND,
+            Self::NeedNot => StatusCode::SEE_OTHER,
+            Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::OtherSite | Self::Wrong(_) => StatusCode::FORBIDDEN,
+            Self::NotSignedIn | Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// With its status and what goes with it around this body.
+    pub(super) fn around(&self, body: impl IntoResponse) -> Response {
+        let mut response = (self.status(), body).into_response();
+        if let Self::TooOften(wait) = self {
+            let wait = HeaderValue::from(wait.as_secs().max(1));
+            response.headers_mut().insert(RETRY_AFTER, wait);
+        }
+        if *self == Self::NeedNot {
+            response.headers_mut().insert(LOCATION, HeaderValue::from_static("/console"));
+        }
+        if *self == Self::NoToken {
+            let how = HeaderValue::from_static("Bearer realm=\"instep\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, how);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Barred {
+    fn into_response(self) -> Response {
+        self.around(format!("{self}\n"))
+    }
+}
+
+fn in_words(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds @ 0..=90 => format!("{} seconds", seconds.max(2)),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`webhooks`]: `POST /webhooks/{source}`: raw bytes, verified, stored durably, then 200.
 //! - [`console`]: pages for people; [`who`] says who is asking, and what they do goes to the
 //!   [`desk`](self::desk::Desk).
+//! - [`shield`] stands before them, whoever asks; [`sign_in`] is where people become known.
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
 //! - [`signatures`]: which secrets sign, for whoever tells people that one is about to fail.
 //! - [`metrics`]: `/metrics`, for Prometheus, with what the store ([`figures`]) and the operating
@@ -12,7 +13,9 @@
 //!
 //! Names model, sources (to verify), store and clock; not targets, not worker.
 
+pub mod client;
 pub mod console;
+pub mod cookie;
 pub mod desk;
 pub mod error;
 mod exposition;
@@ -21,7 +24,10 @@ pub mod health;
 pub mod metrics;
 mod process;
 pub mod server;
+pub mod shield;
+mod sign_in;
 pub mod signatures;
+mod unmask;
 pub mod webhooks;
 pub mod who;
 
@@ -188,7 +194,9 @@ impl HttpState {
 pub fn router(state: HttpState) -> Router {
     let state = Arc::new(state);
     let known = middleware::from_fn_with_state(state.clone(), who::admit);
-    let people = console::router().route_layer(known);
+    let shield = middleware::from_fn_with_state(state.clone(), shield::shield);
+    let people = console::router().merge(unmask::router()).route_layer(known);
+    let people = people.merge(sign_in::router()).route_layer(shield);
     Router::new()
         .route("/", get(about))
         .route("/webhooks/{source}", post(webhooks::receive))

@@ -3,10 +3,13 @@
 //! `axum::serve` 0.8.9 sets no timer on hyper, so a head that is sent half is waited for for ever
 //! and holds up every graceful shutdown. Hence this loop on hyper itself.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,8 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::Limits;
+use super::client::Peer;
 
 /// The largest head of a request, in bytes; more is answered 431.
 const HEAD: usize = 32 * 1024;
@@ -42,12 +47,16 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut open = JoinSet::new();
     loop {
-        let (stream, seat) = tokio::select! {
+        let (stream, peer, seat) = tokio::select! {
             next = accept(&listener, &seats) => next,
             Some(_) = open.join_next() => continue,
             () = shutdown.cancelled() => break,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            request
+        });
+        let service = TowerToHyperService::new(service);
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         open.spawn(async move {
             if let Err(error) = connection.await {
@@ -68,14 +77,14 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     seats: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     let seat = Arc::clone(seats).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are small; waiting to fill a packet would add 40 ms to each.
                 let _ = stream.set_nodelay(true);
-                return (stream, seat);
+                return (stream, peer, seat);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

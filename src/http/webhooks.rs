@@ -154,7 +154,7 @@ async fn take(
 
 /// Reads a body within its limit and within the room that all bodies share. The room is free again
 /// when the permit is dropped.
-async fn read(
+pub(super) async fn read(
     mut body: Body,
     limits: &Limits,
     room: &Arc<Semaphore>,

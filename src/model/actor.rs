@@ -1,6 +1,8 @@
 //! Who does something here: a person who signed in, a program with a token, or whoever types a
 //! command on the machine.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What somebody may do; each may what the one before may.
@@ -29,6 +31,30 @@ impl Access {
             Self::Operator => "operator",
             Self::Administrator => "administrator",
         }
+    }
+}
+
+/// Against what a password or a token is checked: its hash, which proves it and does not tell it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Proof(String);
+
+impl Proof {
+    /// Takes the hash as it is.
+    pub fn new(hash: impl Into<String>) -> Self {
+        Self(hash.into())
+    }
+
+    /// The hash.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Passwords that people choose can be guessed from their hash.
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(…)")
     }
 }
 

@@ -20,7 +20,7 @@ pub use account::{
     Account, AccountStatus, Candidate, Change, CustomWish, Desired, Done, Field, FoundBy, Kept,
     ManagerKey, Membership, OnBad, Probe, Role, Strength,
 };
-pub use actor::{Access, Actor, Via};
+pub use actor::{Access, Actor, Proof, Via};
 pub use audit::{AuditEntry, AuditId};
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, PauseScope, Person, RunId,
+    Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, PauseScope, Person, Proof, RunId,
     SourceName, Which,
 };
 
@@ -143,6 +143,9 @@ pub enum Verb {
         name: String,
         /// What they may do.
         access: Access,
+        /// Against what their password is checked from now on; as before when there is none.
+        #[serde(skip)]
+        password: Option<Proof>,
     },
     /// Takes a local user away, and ends their sessions.
     RemoveUser {
@@ -157,6 +160,9 @@ pub enum Verb {
         access: Access,
         /// Until when.
         expires: Timestamp,
+        /// Against what it is checked. Whoever makes a token has it, and nobody else ever does.
+        #[serde(skip)]
+        proof: Option<Proof>,
     },
     /// Takes a token away.
     RevokeToken {
@@ -237,9 +243,12 @@ impl Verb {
             Self::Pause { scope, .. } | Self::Resume { scope } => scope.to_string(),
             Self::Reload => "rules".to_owned(),
             Self::Unmask { about } => about.clone(),
-            Self::SaveUser { name, access } => format!("user {name} as {}", access.word()),
+            Self::SaveUser { name, access, password } => {
+                let new = if password.is_some() { ", with a new password" } else { "" };
+                format!("user {name} as {}{new}", access.word())
+            }
             Self::RemoveUser { name } => format!("user {name}"),
-            Self::MakeToken { name, access, expires } => {
+            Self::MakeToken { name, access, expires, .. } => {
                 format!("token {name} as {} until {expires}", access.word())
             }
             Self::RevokeToken { name } => format!("token {name}"),

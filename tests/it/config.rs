@@ -1,6 +1,7 @@
 //! The configuration: each mistake with the message a person gets, the defaults, and that no secret
 //! is ever shown.
 
+mod console;
 mod files;
 mod maintenance;
 mod notify;

@@ -16,10 +16,11 @@ const RULES: &[(&str, &[&str])] = &[
     ("telemetry", &["clock", "config"]),
     ("provisioning", &["config", "model"]),
     ("store", &["clock", "model"]),
+    ("access", &["clock", "config", "model", "store"]),
     ("sources", &["clock", "config", "model", "store"]),
     ("targets", &["clock", "config", "model", "store"]),
     ("worker", &["clock", "config", "model", "provisioning", "sources", "store", "targets"]),
-    ("http", &["clock", "config", "model", "sources", "store"]),
+    ("http", &["access", "clock", "config", "model", "sources", "store"]),
     ("report", &["model"]),
     ("notify", &["clock", "config", "model", "report"]),
     ("sandbox", &["clock", "model"]),
@@ -27,6 +28,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "access",
             "clock",
             "config",
             "http",
@@ -48,7 +50,10 @@ const RULES: &[(&str, &[&str])] = &[
     ("schedule", &["clock", "config", "model", "store"]),
     // People's way in: it asks the store and starts what `app` has built. Whoever wants the LMS
     // changed from here queues a delivery.
-    ("cli", &["app", "clock", "config", "model", "report", "sandbox", "store", "telemetry"]),
+    (
+        "cli",
+        &["access", "app", "clock", "config", "model", "report", "sandbox", "store", "telemetry"],
+    ),
     ("main", &["app", "cli", "config", "model", "telemetry"]),
 ];
 

@@ -6,6 +6,7 @@
 
 mod pauses;
 mod runs;
+mod who;
 
 use std::sync::Arc;
 
@@ -64,6 +65,15 @@ impl Desk {
             Verb::Cancel { run } => self.cancel(actor, &run).await,
             Verb::Pause { scope, reason, until } => self.pause(actor, scope, reason, until).await,
             Verb::Resume { scope } => self.resume(actor, &scope).await,
+            Verb::SaveUser { name, access, password } => {
+                self.save_user(&name, access, password).await
+            }
+            Verb::RemoveUser { name } => self.remove_user(&name).await,
+            Verb::MakeToken { name, access, expires, proof } => {
+                self.make_token(actor, name, access, expires, proof).await
+            }
+            Verb::RevokeToken { name } => self.revoke_token(&name).await,
+            Verb::Unmask { .. } => Ok(who::unmasked()),
             other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
         }
     }

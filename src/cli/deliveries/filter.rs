@@ -73,13 +73,17 @@ fn state(text: &str) -> Result<DeliveryState, String> {
 
 /// A moment as people name it.
 #[derive(Clone, Debug)]
-enum When {
+pub(in crate::cli) enum When {
     Ago(Span),
     At(Timestamp),
 }
 
 impl When {
-    fn at(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
+    /// That moment.
+    ///
+    /// # Errors
+    /// When it lies outside of time.
+    pub(in crate::cli) fn at(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
         Ok(match self {
             Self::Ago(span) => now.to_zoned(TimeZone::UTC).checked_sub(*span)?.timestamp(),
             Self::At(at) => *at,
@@ -87,7 +91,8 @@ impl When {
     }
 }
 
-fn when(text: &str) -> Result<When, String> {
+/// Reads one.
+pub(in crate::cli) fn when(text: &str) -> Result<When, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(When::At(at));
     }
