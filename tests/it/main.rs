@@ -19,3 +19,4 @@ mod runs;
 mod sandbox;
 mod store;
 mod walks;
+mod who;

@@ -1,0 +1,10 @@
+//! Who may: sign-in by password and at a real OpenID provider, sessions, tokens, what stands before
+//! every page, and what of it is written down.
+
+mod commands;
+mod guarding;
+mod house;
+mod passwords;
+mod provider;
+mod sessions;
+mod tokens;
