@@ -9,6 +9,7 @@ pub mod newest;
 mod portion;
 pub mod record;
 pub mod redis;
+pub mod seal;
 pub mod sqlite;
 
 use std::time::Duration;

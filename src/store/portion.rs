@@ -1,8 +1,8 @@
 //! Portions: how much of a run is written in one step, so that memory stays bounded and others are
 //! served in between.
 
-use super::record;
-use crate::model::Item;
+use super::seal::{Keys, Place};
+use crate::model::{Item, RunId};
 
 /// So many items at most.
 const MOST: usize = 500;
@@ -11,13 +11,17 @@ const BYTES: usize = 256 * 1024;
 
 /// Items with their numbers in their stored form, a portion at a time. Each is written when its
 /// turn comes, not before.
-pub(super) fn portions(items: &[Item]) -> impl Iterator<Item = Vec<(u64, String)>> {
+pub(super) fn portions(
+    run: &RunId,
+    items: &[Item],
+    keys: &Keys,
+) -> impl Iterator<Item = Vec<(u64, String)>> {
     let mut left = items.iter();
     std::iter::from_fn(move || {
         let (mut portion, mut bytes) = (Vec::new(), 0);
         while portion.len() < MOST && bytes < BYTES {
             let Some(item) = left.next() else { break };
-            let text = record::write(item);
+            let text = keys.write(&Place::item(run, item.number), item);
             bytes += text.len();
             portion.push((item.number, text));
         }
@@ -45,7 +49,7 @@ mod tests {
 
     fn sizes(items: &[Item]) -> Vec<usize> {
         let mut numbers = 1..;
-        portions(items)
+        portions(&RunId::new("r"), items, &Keys::none())
             .map(|portion| {
                 assert!(portion.iter().all(|(number, _)| Some(*number) == numbers.next()));
                 portion.len()

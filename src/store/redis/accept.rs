@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,8 @@ use super::{RedisStore, lane, names};
 use crate::model::{
     Arrival, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Lane, SourceName,
 };
-use crate::store::{Accepted, KeptEvent, StoreError, record};
+use crate::store::seal::{Keys, Place};
+use crate::store::{Accepted, KeptEvent, StoreError};
 
 /// So many of many arrivals go in one call; Redis does nothing else meanwhile.
 const TOGETHER: usize = 64;
@@ -30,7 +30,7 @@ struct Known {
 impl RedisStore {
     /// See [`Store::accept`](crate::store::Store::accept).
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
-        let (source, lane, offer) = self.offer(arrival);
+        let (source, lane, offer) = self.offer(arrival, self.keys().await?);
         let delivery = DeliveryId::new(&offer.delivery);
         Ok(accepted(delivery, self.intake.take(source, lane, offer).await?))
     }
@@ -41,7 +41,8 @@ impl RedisStore {
         arrivals: Vec<Arrival>,
     ) -> Result<Vec<Accepted>, StoreError> {
         let mut all = Vec::with_capacity(arrivals.len());
-        let mut offers = arrivals.into_iter().map(|arrival| self.offer(arrival)).peekable();
+        let keys = self.keys().await?;
+        let mut offers = arrivals.into_iter().map(|arrival| self.offer(arrival, keys)).peekable();
         while let Some((source, lane, first)) = offers.next() {
             let (mut bytes, mut together) = (first.body.len(), vec![first]);
             while together.len() < TOGETHER
@@ -60,7 +61,7 @@ impl RedisStore {
     }
 
     /// What is offered to Redis, and whose it is.
-    fn offer(&self, arrival: Arrival) -> (SourceName, Lane, Offer) {
+    fn offer(&self, arrival: Arrival, keys: &Keys) -> (SourceName, Lane, Offer) {
         let delivery = arrival.first_delivery();
         let event = arrival.event;
         let received = delivery.received_at.as_millisecond();
@@ -69,10 +70,10 @@ impl RedisStore {
             names::row(employee.as_str(), received, delivery.id.as_str())
         });
         let waits = delivery.state == DeliveryState::Waiting;
-        let stored = record::write(&delivery);
+        let stored = keys.write(&Place::delivery(&delivery.id), &delivery);
         let id = event.id.clone();
         let offer = Offer {
-            body: body(&delivery.id, event),
+            body: body(&delivery.id, event, keys),
             event: id.to_string(),
             delivery: delivery.id.to_string(),
             stored,
@@ -103,7 +104,8 @@ impl RedisStore {
         let (carriers, known, raw) = (part()?, part()?, part()?);
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
         let delivery = text(carriers)?.rsplit(',').next().unwrap_or_default();
-        let known: Known = record::read("event", text(known)?)?;
+        let keys = self.keys().await?;
+        let known: Known = keys.read(&Place::event(id), text(known)?)?;
         Ok(Some(KeptEvent {
             event: Event {
                 id: id.clone(),
@@ -112,7 +114,7 @@ impl RedisStore {
                 company: known.company,
                 employee: known.employee,
                 received_at: known.received_at,
-                raw: Bytes::copy_from_slice(raw),
+                raw: keys.open_bytes(&Place::body(id), raw)?.into_owned().into(),
             },
             delivery: DeliveryId::new(delivery),
             repeats: repeats.unwrap_or(0),
@@ -130,7 +132,7 @@ fn accepted(offered: DeliveryId, carrier: String) -> Accepted {
 }
 
 /// The stored form of an event: the delivery that carries it, what is known, the raw body.
-fn body(delivery: &DeliveryId, event: Event) -> Vec<u8> {
+fn body(delivery: &DeliveryId, event: Event, keys: &Keys) -> Vec<u8> {
     let known = Known {
         source: event.source,
         kind: event.kind,
@@ -138,8 +140,9 @@ fn body(delivery: &DeliveryId, event: Event) -> Vec<u8> {
         employee: event.employee,
         received_at: event.received_at,
     };
-    // Neither an id nor JSON contains the zero byte.
-    let mut body = format!("{delivery}\0{}\0", record::write(&known)).into_bytes();
-    body.extend_from_slice(&event.raw);
+    // Neither an id nor JSON nor what is sealed contains the zero byte.
+    let known = keys.write(&Place::event(&event.id), &known);
+    let mut body = format!("{delivery}\0{known}\0").into_bytes();
+    body.extend_from_slice(&keys.shut_bytes(&Place::body(&event.id), &event.raw));
     body
 }

@@ -5,7 +5,8 @@ use redis::cmd;
 use super::script::{TRIM_AUDIT, WRITE_AUDIT};
 use super::{RedisStore, read};
 use crate::model::{AuditEntry, AuditId};
-use crate::store::{Retention, StoreError, record};
+use crate::store::seal::Place;
+use crate::store::{Retention, StoreError};
 
 /// So many entries are read, or let go of, in one step; others can be served in between.
 const ENTRIES: usize = 500;
@@ -17,7 +18,7 @@ impl RedisStore {
             .on(&self.audit_keys())
             .arg(entry.id.as_str())
             .arg(entry.at.as_millisecond())
-            .arg(record::write(entry));
+            .arg(self.keys().await?.write(&Place::audit(&entry.id), entry));
         read::<u64>("write_audit", call.run(&self.connection).await).map(drop)
     }
 
@@ -27,7 +28,7 @@ impl RedisStore {
         before: Option<&AuditId>,
         most: usize,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let names = &self.names;
+        let (names, keys) = (&self.names, self.keys().await?);
         let mut place = before.map_or_else(|| "+".to_owned(), |id| format!("({}", id.as_str()));
         let mut entries = Vec::new();
         while entries.len() < most {
@@ -40,8 +41,9 @@ impl RedisStore {
             let command = cmd("HMGET").arg(&names.audit).arg(&ids).to_owned();
             let texts: Vec<Option<String>> = self.ask("audit", &command).await?;
             // Those that are not there were let go of in between.
-            for text in texts.iter().flatten() {
-                entries.push(record::read("audit entry", text)?);
+            for (id, text) in ids.into_iter().zip(texts) {
+                let Some(text) = text else { continue };
+                entries.push(keys.read(&Place::audit(&AuditId::new(id)), &text)?);
             }
         }
         Ok(entries)

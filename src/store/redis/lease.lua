@@ -2,7 +2,7 @@
 -- ARGV: now, this call's token, lasting (ms), persons, how many of them are for bulk work,
 --       most deliveries of one person, most in all, source, the lane for which nobody is picked,
 --       tokens of earlier calls whose answer never came...
--- Answers a list of {employee, token, link, choice, {delivery JSON...}, {kills...}}.
+-- Answers a list of {employee, token, link, choice, {{delivery...}, {its JSON...}, {kills...}}}.
 local token, lasting, persons, share = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local most, room, source = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 call('SADD', sources, source)
@@ -81,8 +81,7 @@ for _, employee in ipairs(picked) do
       own,
       call('HGET', links, person),
       chosen and call('HGET', choices, person),
-      jsons,
-      counted and call('HMGET', kills, unpack(ids)) or {},
+      { ids, jsons, counted and call('HMGET', kills, unpack(ids)) or {} },
     }
   end
 end

@@ -8,21 +8,25 @@ use redis::Value;
 use uuid::Uuid;
 
 use super::connect::PATIENCE;
-use super::links::{read_link, verdict, with_link};
+use super::links::{read_choice, read_link, verdict, with_link};
 use super::list::with_kills;
 use super::script::{DUE, LEASE, SETTLE};
 use super::{RedisStore, lane, ms, names, read};
 use crate::clock::Deadline;
-use crate::model::{Delivery, DeliveryState, Lane, Link, SourceName};
-use crate::store::{Due, Lease, LeaseRequest, StoreError, record};
+use crate::model::{Delivery, DeliveryId, DeliveryState, Lane, Link, SourceName};
+use crate::store::seal::{Keys, Place};
+use crate::store::{Due, Lease, LeaseRequest, StoreError};
 
 /// The most deliveries in one answer; who does not fit comes with the next.
 const ROOM: usize = 10_000;
 /// How many unanswered lease calls are remembered.
 const MOST_LOST: usize = 100;
 
-/// One leased person as the script answers: employee, token, link, choice, deliveries, kills.
-type Leased = (String, String, Option<String>, Option<String>, Vec<String>, Vec<Option<u32>>);
+/// A leased person's deliveries as the script answers: their ids, their stored forms, their kills.
+type Work = (Vec<String>, Vec<String>, Vec<Option<u32>>);
+
+/// One leased person as the script answers: employee, token, link, choice, deliveries.
+type Leased = (String, String, Option<String>, Option<String>, Vec<Value>);
 
 impl RedisStore {
     /// See [`Store::lease`](crate::store::Store::lease).
@@ -41,7 +45,7 @@ impl RedisStore {
     }
 
     async fn try_to_lease(&self, request: &LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> {
-        let token = Uuid::now_v7().to_string();
+        let (token, keys) = (Uuid::now_v7().to_string(), self.keys().await?);
         // It ends before Redis' own measure of it, which begins later.
         let deadline = Deadline::after(request.lasting);
         let lost: Vec<String> = {
@@ -73,7 +77,7 @@ impl RedisStore {
         let answer: Vec<Value> = read("lease", answer)?;
         let mut leases = Vec::with_capacity(answer.len());
         for one in answer {
-            leases.extend(read_lease(one, request.source, deadline)?);
+            leases.extend(read_lease(one, request.source, deadline, keys)?);
         }
         Ok(leases)
     }
@@ -109,6 +113,7 @@ impl RedisStore {
         deliveries: Vec<Delivery>,
         link: Option<Link>,
     ) -> Result<(), StoreError> {
+        let keys = self.keys().await?;
         let call = SETTLE
             .on(&self.names.of_source(&lease.person.source))
             .arg(self.now())
@@ -116,7 +121,7 @@ impl RedisStore {
             .arg(names::part(lease.person.employee.as_str()).as_ref())
             .arg(names::person(&lease.person));
         let mut call = match link {
-            Some(link) => with_link(call.arg("link"), &lease.person, &link),
+            Some(link) => with_link(call.arg("link"), &lease.person, &link, keys),
             None => call.arg("").arg("").arg("").arg("").arg(""),
         };
         for mut delivery in deliveries {
@@ -125,7 +130,7 @@ impl RedisStore {
             }
             call = call
                 .arg(delivery.id.as_str())
-                .arg(record::write(&delivery))
+                .arg(keys.write(&Place::delivery(&delivery.id), &delivery))
                 .arg(delivery.state.word())
                 .arg(lane(delivery.lane))
                 .arg(self.distance(delivery.due))
@@ -175,22 +180,25 @@ fn read_lease(
     one: Value,
     source: &SourceName,
     deadline: Deadline,
+    keys: &Keys,
 ) -> Result<Option<Lease>, StoreError> {
-    let (employee, token, link, choice, deliveries, kills): Leased = read("lease", Ok(one))?;
+    let (employee, token, link, choice, work): Leased = read("lease", Ok(one))?;
+    let (ids, texts, kills): Work = read("lease", Ok(Value::Array(work)))?;
     let Some(person) = names::read_person(&format!("{}\0{employee}", names::part(source.as_str())))
     else {
         return Ok(None);
     };
     let records = || {
         let mut kills = kills.iter().copied().chain(std::iter::repeat(None));
-        let deliveries = deliveries.iter().map(|text| {
-            let delivery = record::read("delivery", text)?;
+        let deliveries = ids.iter().zip(&texts).map(|(id, text)| {
+            let delivery = keys.read(&Place::delivery(&DeliveryId::new(id)), text)?;
             Ok(with_kills(delivery, kills.next().flatten()))
         });
         let mut deliveries: Vec<Delivery> = deliveries.collect::<Result<_, StoreError>>()?;
         deliveries.sort_by(|a, b| (a.received_at, &a.id).cmp(&(b.received_at, &b.id)));
-        let link = link.as_deref().map(read_link).transpose()?;
-        let choice = choice.as_deref().map(record::read_choice).transpose()?;
+        let link = link.as_deref().map(|link| read_link(&person, link, keys)).transpose()?;
+        let choice = choice.as_deref();
+        let choice = choice.map(|choice| read_choice(&person, choice, keys)).transpose()?;
         Ok::<_, StoreError>((deliveries, link, choice))
     };
     match records() {

@@ -7,6 +7,7 @@ use redis::cmd;
 use super::script::{Call, LINKS, SAVE_LINK, UNLINK};
 use super::{RedisStore, names, read};
 use crate::model::{Choice, Link, Person, SourceName};
+use crate::store::seal::{Keys, Place};
 use crate::store::{Lease, Links, StoreError, from_ms, ms_up, record};
 
 /// How many links one step looks at, at most; others can be served in between.
@@ -21,7 +22,7 @@ impl RedisStore {
             .arg(&lease.token)
             .arg(names::part(lease.person.employee.as_str()).as_ref())
             .arg(names::person(&lease.person));
-        let call = with_link(call, &lease.person, link);
+        let call = with_link(call, &lease.person, link, self.keys().await?);
         verdict(&read::<Vec<String>>("save a link", call.run(&self.connection).await)?)
     }
 
@@ -37,7 +38,7 @@ impl RedisStore {
         let (mut server, mut place) = from
             .and_then(|from| from.split_once(' '))
             .map_or_else(beginning, |(server, place)| (server.to_owned(), place.to_owned()));
-        let pattern = names::all_of(source);
+        let (pattern, keys) = (names::all_of(source), self.keys().await?);
         let mut links = Vec::new();
         loop {
             let call = LINKS
@@ -49,7 +50,9 @@ impl RedisStore {
             let fields: Vec<String>;
             (server, place, fields) = read("links", call.run(&self.connection).await)?;
             for pair in fields.chunks_exact(2) {
-                links.push((read_person(&pair[0])?, read_link(&pair[1])?));
+                let person = read_person(&pair[0])?;
+                let link = read_link(&person, &pair[1], keys)?;
+                links.push((person, link));
             }
             if place == "0" {
                 return Ok(Links { links, next: None });
@@ -68,16 +71,21 @@ impl RedisStore {
         manager: &str,
         most: usize,
     ) -> Result<Vec<Person>, StoreError> {
-        let awaited = names::awaited(source, manager);
-        let mut command = cmd("ZRANGEBYLEX");
-        command
-            .arg(&self.names.awaiting)
-            .arg(format!("[{awaited}\0"))
-            .arg(format!("({awaited}\u{1}"));
-        command.arg("LIMIT").arg(0).arg(most);
-        let rows: Vec<String> = self.ask("awaiting", &command).await?;
-        let person = |row: &String| names::read_awaiting(row).ok_or_else(|| damaged("person"));
-        rows.iter().map(person).collect()
+        let mut awaiting = Vec::new();
+        for tag in self.keys().await?.tags(manager) {
+            let awaited = names::awaited(source, &tag);
+            let mut command = cmd("ZRANGEBYLEX");
+            command
+                .arg(&self.names.awaiting)
+                .arg(format!("[{awaited}\0"))
+                .arg(format!("({awaited}\u{1}"));
+            command.arg("LIMIT").arg(0).arg(most - awaiting.len());
+            let rows: Vec<String> = self.ask("awaiting", &command).await?;
+            for row in &rows {
+                awaiting.push(names::read_awaiting(row).ok_or_else(|| damaged("person"))?);
+            }
+        }
+        Ok(awaiting)
     }
 
     /// See [`Store::appointments`](crate::store::Store::appointments).
@@ -103,7 +111,8 @@ impl RedisStore {
         let mut command = cmd(if choice.is_some() { "HSET" } else { "HDEL" });
         command.arg(&self.names.choices).arg(names::person(person));
         if let Some(choice) = choice {
-            command.arg(record::write_choice(choice));
+            let place = Place::choice(person);
+            command.arg(self.keys().await?.shut(&place, &record::write_choice(choice)));
         }
         self.ask("choose", &command).await
     }
@@ -116,7 +125,8 @@ impl RedisStore {
         let mut command = cmd("HGET");
         command.arg(&self.names.choices).arg(names::person(person));
         let stored: Option<String> = self.ask("choice", &command).await?;
-        stored.as_deref().map(record::read_choice).transpose()
+        let keys = self.keys().await?;
+        stored.map(|stored| read_choice(person, &stored, keys)).transpose()
     }
 
     /// See [`Store::unlink`](crate::store::Store::unlink).
@@ -131,20 +141,29 @@ impl RedisStore {
 }
 
 /// Adds a link as scripts take it: account, stored form, row of `awaiting`, appointment.
-pub(super) fn with_link(call: Call, person: &Person, link: &Link) -> Call {
+pub(super) fn with_link(call: Call, person: &Person, link: &Link, keys: &Keys) -> Call {
     let account = link.account.as_ref().map_or("", |account| account.as_str());
-    let row = link.awaits.as_ref().map(|manager| names::awaiting(person, manager));
+    let row = link.awaits.as_ref().map(|manager| names::awaiting(person, &keys.tag(manager)));
     let at = link.appointment.as_ref().map(|appointment| ms_up(appointment.at).to_string());
     call.arg(account)
-        .arg(record::write(link))
+        .arg(keys.write(&Place::link(person), link))
         .arg(row.unwrap_or_default())
         .arg(at.unwrap_or_default())
 }
 
 /// Reads a stored link.
-pub(super) fn read_link(stored: &str) -> Result<Link, StoreError> {
+pub(super) fn read_link(person: &Person, stored: &str, keys: &Keys) -> Result<Link, StoreError> {
     let (_, link) = stored.split_once('\0').ok_or_else(|| damaged("link"))?;
-    record::read("link", link)
+    keys.read(&Place::link(person), link)
+}
+
+/// Reads a stored choice.
+pub(super) fn read_choice(
+    person: &Person,
+    stored: &str,
+    keys: &Keys,
+) -> Result<Choice, StoreError> {
+    record::read_choice(&keys.open(&Place::choice(person), stored)?)
 }
 
 /// Reads a stored person.

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::script::{DEPTH, PAGE};
 use super::{RedisStore, names, read};
 use crate::model::{Delivery, DeliveryId, DeliveryState};
-use crate::store::{Depth, Filter, StoreError, ms_up, record};
+use crate::store::seal;
+use crate::store::{Depth, Filter, StoreError, ms_up};
 
 /// How many ids are looked at in one go when a filter has to read the records.
 const PAGE_SIZE: usize = 500;
@@ -31,7 +32,10 @@ impl RedisStore {
         ids: &'i [DeliveryId],
     ) -> Result<Vec<(&'i DeliveryId, Result<Delivery, StoreError>)>, StoreError> {
         let texts = self.fetch_texts(doing, ids).await?;
-        let read = |(id, text): (_, Option<String>)| Some((id, record::read("delivery", &text?)));
+        let keys = self.keys().await?;
+        let read = |(id, text): (&'i DeliveryId, Option<String>)| {
+            Some((id, keys.read(&seal::Place::delivery(id), &text?)))
+        };
         let mut found: Vec<(_, Result<Delivery, _>)> =
             ids.iter().zip(texts).filter_map(read).collect();
         // Only a waiting one has kills.

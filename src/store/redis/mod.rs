@@ -40,6 +40,7 @@
 //! | `audit` | hash | entry of the audit log → its stored form (JSON) |
 //! | `audit_ids` | sorted set by text | entry: in the order of their creation |
 //! | `audit_ages` | sorted set | entry by its time: what `trim` looks at |
+//! | `keys` | hash | key that sealed something → what it is known again by |
 //! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
 //!
 //! # How it moves
@@ -88,6 +89,7 @@ mod runs;
 mod script;
 mod upkeep;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -96,14 +98,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use redis::{FromRedisValue, RedisError, Value, cmd};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use self::connect::Connection;
 use self::intake::Intake;
 use self::names::Names;
+use super::seal::{Keys, Place};
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, assert_short, count_call, record,
+    Retention, Store, StoreError, assert_short, count_call,
 };
 use crate::clock::{Clock, Stopwatch};
 use crate::model::{
@@ -122,6 +126,9 @@ pub struct RedisStore {
     singles: AtomicU64,
     /// Lease calls whose answer never came: source and token.
     lost: Mutex<Vec<(SourceName, String)>>,
+    keys: Keys,
+    /// Whether the keys were held against the store.
+    proven: OnceCell<()>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -163,7 +170,15 @@ impl RedisStore {
             clock,
             singles: AtomicU64::new(0),
             lost: Mutex::new(Vec::new()),
+            keys: Keys::none(),
+            proven: OnceCell::new(),
         })
+    }
+
+    /// The same store, sealed with these keys, or to be from now on. When one is missing, every call
+    /// says so.
+    pub fn sealed_with(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Now as scripts take it: nothing when they shall ask Redis.
@@ -174,6 +189,27 @@ impl RedisStore {
     /// How far a time is from now, in milliseconds.
     fn distance(&self, time: Timestamp) -> i64 {
         time.as_millisecond().saturating_sub(self.clock.now().as_millisecond())
+    }
+
+    /// The keys, once they are held against those that sealed something here.
+    async fn keys(&self) -> Result<&Keys, StoreError> {
+        self.proven.get_or_try_init(|| self.prove()).await?;
+        Ok(&self.keys)
+    }
+
+    /// Holds the keys against those that sealed something, and notes the newest among them.
+    async fn prove(&self) -> Result<(), StoreError> {
+        let proofs: BTreeMap<String, String> =
+            self.ask("open", cmd("HGETALL").arg(&self.names.keys)).await?;
+        self.keys.verify(&proofs)?;
+        if let Some((name, proof)) = self.keys.proof()
+            && !proofs.contains_key(name)
+        {
+            let mut note = cmd("HSETNX");
+            note.arg(&self.names.keys).arg(name).arg(proof);
+            self.ask::<()>("open", &note).await?;
+        }
+        Ok(())
     }
 
     /// Sends one command.
@@ -258,7 +294,8 @@ impl Store for RedisStore {
         let field = names::person(person);
         let stored: Option<String> =
             self.ask("link", cmd("HGET").arg(&self.names.links).arg(field)).await?;
-        stored.map(|stored| links::read_link(&stored)).transpose()
+        let keys = self.keys().await?;
+        stored.map(|stored| links::read_link(person, &stored, keys)).transpose()
     }
 
     async fn links(
@@ -385,7 +422,7 @@ impl Store for RedisStore {
     }
 
     async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
-        let stored = record::write(hold);
+        let stored = self.keys().await?.write(&Place::hold(&hold.scope), hold);
         self.ask("hold", cmd("HSET").arg(&self.names.holds).arg(&hold.scope).arg(stored)).await
     }
 
@@ -394,9 +431,11 @@ impl Store for RedisStore {
     }
 
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
-        let stored: Vec<String> = self.ask("holds", cmd("HVALS").arg(&self.names.holds)).await?;
-        let mut holds: Vec<Hold> =
-            stored.iter().map(|text| record::read("hold", text)).collect::<Result<_, _>>()?;
+        let stored: Vec<(String, String)> =
+            self.ask("holds", cmd("HGETALL").arg(&self.names.holds)).await?;
+        let keys = self.keys().await?;
+        let read = |(scope, text): &(String, String)| keys.read(&Place::hold(scope), text);
+        let mut holds: Vec<Hold> = stored.iter().map(read).collect::<Result<_, _>>()?;
         holds.sort_by(|a, b| a.scope.cmp(&b.scope));
         Ok(holds)
     }
@@ -414,6 +453,8 @@ impl Store for RedisStore {
         let set = cmd("SET").arg(&self.names.epoch).arg(&fresh).arg("NX").to_owned();
         let first: Option<String> = self.ask("epoch", &set).await?;
         if first.is_some() {
+            // It may have been emptied: it is told again with which key it is sealed.
+            self.prove().await?;
             return Ok(fresh);
         }
         let kept: Option<String> = self.ask("epoch", cmd("GET").arg(&self.names.epoch)).await?;

@@ -62,6 +62,8 @@ pub struct Names {
     pub audit_ages: String,
     /// The name that the store was given when it was new.
     pub epoch: String,
+    /// Hash: key that sealed something → its proof.
+    pub keys: String,
     /// Written by the check.
     pub check: String,
 }
@@ -99,6 +101,7 @@ impl Names {
             audit_ids: name("audit_ids"),
             audit_ages: name("audit_ages"),
             epoch: name("epoch"),
+            keys: name("keys"),
             check: name("check"),
         }
     }

@@ -1,19 +1,30 @@
 //! Notes: small texts that processes share, each written only by who knows what it said before.
 //! Beside each stands which call wrote it, so that a call made twice knows its own text.
 
+use std::borrow::Cow;
+
 use redis::cmd;
 use uuid::Uuid;
 
 use super::script::PUT_NOTE;
 use super::{RedisStore, read};
 use crate::store::StoreError;
+use crate::store::seal::Place;
 
 impl RedisStore {
     /// See [`Store::note`](crate::store::Store::note).
     pub(super) async fn read_note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.read_stored_note(name).await?.map(|(_, text)| text))
+    }
+
+    /// A note as it is stored, and its text.
+    async fn read_stored_note(&self, name: &str) -> Result<Option<(String, String)>, StoreError> {
         let command = cmd("HGET").arg(&self.names.notes).arg(name).to_owned();
         let stored: Option<String> = self.ask("note", &command).await?;
-        stored.as_deref().map(text).transpose()
+        let Some(stored) = stored else { return Ok(None) };
+        let stored = text(&stored)?;
+        let text = self.keys().await?.open(&Place::note(name), stored).map(Cow::into_owned)?;
+        Ok(Some((stored.to_owned(), text)))
     }
 
     /// See [`Store::notes`](crate::store::Store::notes).
@@ -23,9 +34,11 @@ impl RedisStore {
     ) -> Result<Vec<(String, String)>, StoreError> {
         let command = cmd("HGETALL").arg(&self.names.notes).to_owned();
         let all: Vec<(String, String)> = self.ask("notes", &command).await?;
+        let keys = self.keys().await?;
         let mut notes = Vec::new();
         for (name, stored) in all.into_iter().filter(|(name, _)| name.starts_with(prefix)) {
-            notes.push((name, text(&stored)?));
+            let text = keys.open(&Place::note(&name), text(&stored)?)?.into_owned();
+            notes.push((name, text));
         }
         notes.sort();
         Ok(notes)
@@ -38,18 +51,33 @@ impl RedisStore {
         before: Option<&str>,
         now: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let mut call = PUT_NOTE.on(&[&self.names.notes]).arg(name).arg(Uuid::now_v7().to_string());
-        for text in [before, now] {
-            call = call.arg(text.map_or("", |_| "text")).arg(text.unwrap_or_default());
+        let keys = self.keys().await?;
+        let now = now.map(|text| keys.shut(&Place::note(name), text));
+        loop {
+            // The same text is sealed differently each time: what stands there now is compared.
+            let stored = self.read_stored_note(name).await?;
+            if stored.as_ref().map(|(_, text)| text.as_str()) != before {
+                return Ok(false);
+            }
+            let stored = stored.map(|(stored, _)| stored);
+            let mut call =
+                PUT_NOTE.on(&[&self.names.notes]).arg(name).arg(Uuid::now_v7().to_string());
+            for text in [&stored, &now] {
+                call = call.arg(text.as_ref().map_or("", |_| "text"));
+                call = call.arg(text.as_deref().unwrap_or_default());
+            }
+            if read("put_note", call.run(&self.connection).await)? {
+                return Ok(true);
+            }
+            // Somebody was quicker, or has only sealed it anew.
         }
-        read("put_note", call.run(&self.connection).await)
     }
 }
 
-/// Reads a note from `token NUL text`.
-fn text(stored: &str) -> Result<String, StoreError> {
+/// The text, as it is stored, of `token NUL text`.
+pub(super) fn text(stored: &str) -> Result<&str, StoreError> {
     match stored.split_once('\0') {
-        Some((_, text)) => Ok(text.to_owned()),
+        Some((_, text)) => Ok(text),
         None => Err(StoreError::Unreadable { what: "note", why: "a part is missing".into() }),
     }
 }

@@ -5,7 +5,8 @@ use redis::cmd;
 use super::script::SAVE_PAGE;
 use super::{RedisStore, read};
 use crate::model::{Page, RunId};
-use crate::store::{StoreError, record};
+use crate::store::StoreError;
+use crate::store::seal::Place;
 
 /// Pages of a run that nobody has carried on for a day go by themselves.
 const KEPT_SECONDS: u64 = 24 * 3600;
@@ -18,7 +19,9 @@ impl RedisStore {
         let names = &self.names;
         let keys = [names.runs.clone(), names.ended.clone(), names.pages(run)];
         let call = SAVE_PAGE.on(&keys).arg(run.as_str()).arg(page.number);
-        let call = call.arg(record::write(page)).arg(KEPT_SECONDS);
+        let call = call
+            .arg(self.keys().await?.write(&Place::page(run, page.number), page))
+            .arg(KEPT_SECONDS);
         if read::<bool>("save_page", call.run(&self.connection).await)? {
             Ok(())
         } else {
@@ -41,9 +44,9 @@ impl RedisStore {
             let numbers: Vec<u64> = (next..end.min(next.saturating_add(AT_ONCE))).collect();
             let command = cmd("HMGET").arg(&key).arg(&numbers).to_owned();
             let texts: Vec<Option<String>> = self.ask("pages", &command).await?;
-            for text in texts {
+            for (number, text) in numbers.iter().zip(texts) {
                 let Some(text) = text else { return Ok(pages) };
-                pages.push(record::read("page", &text)?);
+                pages.push(self.keys().await?.read(&Place::page(run, *number), &text)?);
             }
             next += AT_ONCE;
         }

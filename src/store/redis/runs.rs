@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::script::{SAVE_ITEMS, SAVE_RUN, TRIM_RUN};
 use super::{RedisStore, read};
 use crate::model::{Item, Run, RunId, SourceName};
-use crate::store::{Retention, StoreError, portion, record};
+use crate::store::seal::{Keys, Place};
+use crate::store::{Retention, StoreError, portion};
 
 /// How many runs one step looks at, or lets go of.
 const RUNS: usize = 50;
@@ -27,7 +28,7 @@ impl RedisStore {
             .arg(Uuid::now_v7().to_string())
             .arg(before)
             .arg(run.revision)
-            .arg(record::write(run))
+            .arg(self.keys().await?.write(&Place::run(&run.id), run))
             .arg(began.unwrap_or_default());
         read("save_run", call.run(&self.connection).await)
     }
@@ -36,7 +37,8 @@ impl RedisStore {
     pub(super) async fn read_run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
         let command = cmd("HGET").arg(&self.names.runs).arg(id.as_str()).to_owned();
         let stored: Option<String> = self.ask("run", &command).await?;
-        stored.as_deref().map(read_stored).transpose()
+        let keys = self.keys().await?;
+        stored.map(|stored| read_stored(id, &stored, keys)).transpose()
     }
 
     /// See [`Store::runs`](crate::store::Store::runs).
@@ -46,6 +48,7 @@ impl RedisStore {
         most: usize,
     ) -> Result<Vec<Run>, StoreError> {
         let (mut runs, mut place) = (Vec::new(), "+".to_owned());
+        let keys = self.keys().await?;
         while runs.len() < most {
             let mut command = cmd("ZREVRANGEBYLEX");
             command.arg(&self.names.run_ids).arg(&place).arg("-");
@@ -58,7 +61,7 @@ impl RedisStore {
             for (id, stored) in ids.iter().zip(stored) {
                 // Let go in between.
                 let Some(stored) = stored else { continue };
-                match read_stored(&stored) {
+                match read_stored(&RunId::new(id), &stored, keys) {
                     Ok(run) if source.is_none_or(|source| run.source == *source) => runs.push(run),
                     Ok(_) => {}
                     Err(error) => tracing::error!(run = id, %error, "it is not listed"),
@@ -72,7 +75,7 @@ impl RedisStore {
     /// See [`Store::save_items`](crate::store::Store::save_items).
     pub(super) async fn write_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
         let keys = [self.names.runs.clone(), self.names.items(run)];
-        for some in portion::portions(items) {
+        for some in portion::portions(run, items, self.keys().await?) {
             let mut call = SAVE_ITEMS.on(&keys).arg(run.as_str());
             for (number, text) in some {
                 call = call.arg(number).arg(text);
@@ -92,14 +95,15 @@ impl RedisStore {
         most: usize,
     ) -> Result<Vec<Item>, StoreError> {
         let (key, mut items, mut after) = (self.names.items(run), Vec::<Item>::new(), after);
+        let keys = self.keys().await?;
         while items.len() < most {
             let some = ITEMS.min(most - items.len());
             let mut command = cmd("ZRANGEBYSCORE");
             command.arg(&key).arg(format!("({after}")).arg("+inf");
-            command.arg("LIMIT").arg(0).arg(some);
-            let texts: Vec<String> = self.ask("items", &command).await?;
-            for text in &texts {
-                items.push(record::read("item", text)?);
+            command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(some);
+            let texts: Vec<(String, u64)> = self.ask("items", &command).await?;
+            for (text, number) in &texts {
+                items.push(keys.read(&Place::item(run, *number), text)?);
             }
             if texts.len() < some {
                 break;
@@ -128,9 +132,9 @@ impl RedisStore {
 }
 
 /// Reads a run from `token NUL revision NUL JSON`.
-fn read_stored(stored: &str) -> Result<Run, StoreError> {
+fn read_stored(id: &RunId, stored: &str, keys: &Keys) -> Result<Run, StoreError> {
     match stored.splitn(3, '\0').nth(2) {
-        Some(text) => record::read("run", text),
+        Some(text) => keys.read(&Place::run(id), text),
         None => Err(StoreError::Unreadable { what: "run", why: "a part is missing".into() }),
     }
 }

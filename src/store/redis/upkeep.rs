@@ -8,7 +8,8 @@ use redis::cmd;
 use super::script::{REPLAY, TRIM_DELIVERIES, TRIM_EVENTS};
 use super::{RedisStore, lane as lane_word, names, read};
 use crate::model::{Delivery, DeliveryId, DeliveryState, Lane, SourceName};
-use crate::store::{Retention, StoreError, record};
+use crate::store::seal::{Keys, Place};
+use crate::store::{Retention, StoreError};
 
 /// How many records one script looks at; others can be served in between.
 const AT_ONCE: usize = 500;
@@ -49,8 +50,10 @@ impl RedisStore {
     ) -> Result<(u64, Vec<DeliveryId>), StoreError> {
         let texts = self.fetch_texts("replay", ids).await?;
         let mut by_source: BTreeMap<SourceName, Vec<(Delivery, String)>> = BTreeMap::new();
-        for text in texts.into_iter().flatten() {
-            let delivery: Delivery = record::read("delivery", &text)?;
+        let keys = self.keys().await?;
+        for (id, text) in ids.iter().zip(texts) {
+            let Some(text) = text else { continue };
+            let delivery: Delivery = keys.read(&Place::delivery(id), &text)?;
             if delivery.state != DeliveryState::Waiting && delivery.employee.is_some() {
                 by_source.entry(delivery.source.clone()).or_default().push((delivery, text));
             }
@@ -63,7 +66,7 @@ impl RedisStore {
                 call = call
                     .arg(delivery.id.as_str())
                     .arg(text)
-                    .arg(record::write(&afresh(delivery, lane, at)))
+                    .arg(keys.write(&Place::delivery(&delivery.id), &afresh(delivery, lane, at)))
                     .arg(delivery.state.word())
                     .arg(names::part(employee).as_ref())
                     .arg(lane_word(lane))
@@ -97,10 +100,12 @@ impl RedisStore {
             }
             let ids: Vec<_> = ids.into_iter().map(DeliveryId::new).collect();
             let texts = self.fetch_texts("trim", &ids).await?;
-            let keys = [index, &self.names.deliveries, &self.names.people];
-            let mut call = TRIM_DELIVERIES.on(&keys);
+            let indexes = [index, &self.names.deliveries, &self.names.people];
+            let keys = self.keys().await?;
+            let mut call = TRIM_DELIVERIES.on(&indexes);
             for (id, text) in ids.iter().zip(texts) {
-                call = call.arg(id.as_str()).arg(text.as_deref().and_then(row).unwrap_or_default());
+                let row = text.and_then(|text| row(id, &text, keys)).unwrap_or_default();
+                call = call.arg(id.as_str()).arg(row);
             }
             count += read::<u64>("trim", call.run(&self.connection).await)?;
         }
@@ -137,8 +142,8 @@ fn afresh(delivery: &Delivery, lane: Lane, at: Timestamp) -> Delivery {
 }
 
 /// A delivery's row of `people`; none when it names nobody or cannot be read.
-fn row(text: &str) -> Option<String> {
-    let delivery: Delivery = record::read("delivery", text).ok()?;
+fn row(id: &DeliveryId, text: &str, keys: &Keys) -> Option<String> {
+    let delivery: Delivery = keys.read(&Place::delivery(id), text).ok()?;
     let received = delivery.received_at.as_millisecond();
     Some(names::row(delivery.employee?.as_str(), received, delivery.id.as_str()))
 }

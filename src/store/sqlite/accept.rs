@@ -1,31 +1,34 @@
 //! Taking in: an event, its delivery and the person's place in the queue, or a repeat.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::Stop;
+use super::file::Db;
 use super::rows::{EventRecord, Written, enqueue};
 use crate::model::{Arrival, DeliveryId, DeliveryState, EventId};
 use crate::store::Accepted;
+use crate::store::seal::{Keys, Place};
 
 /// An arrival, ready to be written.
 pub(super) struct Ready {
     event: EventId,
     record: String,
-    raw: bytes::Bytes,
+    raw: Vec<u8>,
     delivery: Written,
 }
 
 impl Ready {
     /// Does what needs no database.
-    pub(super) fn new(arrival: Arrival) -> Self {
-        let delivery = Written::new(arrival.first_delivery());
+    pub(super) fn new(arrival: Arrival, keys: &Keys) -> Self {
+        let delivery = Written::new(arrival.first_delivery(), keys);
         let event = arrival.event;
-        let record = EventRecord::write(&event);
-        Self { event: event.id, record, raw: event.raw, delivery }
+        let record = EventRecord::write(&event, keys);
+        let raw = keys.shut_bytes(&Place::body(&event.id), &event.raw).into_owned();
+        Self { event: event.id, record, raw, delivery }
     }
 
     /// Writes it, or counts the repeat.
-    pub(super) fn accept(self, db: &Connection) -> Result<Accepted, Stop> {
+    pub(super) fn accept(self, db: &Db) -> Result<Accepted, Stop> {
         let delivery = &self.delivery.delivery;
         let sql = "INSERT INTO event (id, received, delivery, record, raw) \
                    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING";
@@ -34,7 +37,7 @@ impl Ready {
             delivery.received_at.as_millisecond(),
             delivery.id.as_str(),
             &self.record,
-            &*self.raw,
+            &self.raw,
         ))?;
         if new == 0
             && let Some(accepted) = self.repeat(db)?
@@ -50,7 +53,7 @@ impl Ready {
 
     /// Counts a repeat. Gives the delivery of the event, unless it is dead: then the event is to
     /// be delivered once more. The same arrival once more is not counted.
-    fn repeat(&self, db: &Connection) -> Result<Option<Accepted>, Stop> {
+    fn repeat(&self, db: &Db) -> Result<Option<Accepted>, Stop> {
         let sql = "SELECT event.delivery, delivery.state FROM event \
                    LEFT JOIN delivery ON delivery.id = event.delivery WHERE event.id = ?1";
         let found = db.prepare_cached(sql)?.query_row([self.event.as_str()], |row| {

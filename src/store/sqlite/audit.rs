@@ -1,33 +1,36 @@
 //! The audit log.
 
-use rusqlite::Connection;
-
+use super::file::Db;
 use super::{Stop, limit};
 use crate::model::{AuditEntry, AuditId};
-use crate::store::record;
+use crate::store::seal::Place;
 
 /// Writes an entry, in the place of the one with the same id if there is one.
-pub(super) fn write(db: &Connection, entry: &AuditEntry) -> Result<(), Stop> {
+pub(super) fn write(db: &Db, entry: &AuditEntry) -> Result<(), Stop> {
     let sql = "INSERT INTO audit (id, at, record) VALUES (?1, ?2, ?3) \
                ON CONFLICT (id) DO UPDATE SET at = excluded.at, record = excluded.record";
-    let row = (entry.id.as_str(), entry.at.as_millisecond(), record::write(entry));
+    let row = (
+        entry.id.as_str(),
+        entry.at.as_millisecond(),
+        db.keys.write(&Place::audit(&entry.id), entry),
+    );
     db.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
 /// Entries, newest first.
 pub(super) fn list(
-    db: &Connection,
+    db: &Db,
     before: Option<&AuditId>,
     most: usize,
 ) -> Result<Vec<AuditEntry>, Stop> {
-    let sql = "SELECT record FROM audit WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2";
+    let sql = "SELECT record, id FROM audit WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2";
     let mut find = db.prepare_cached(sql)?;
     let mut found = find.query((before.map(AuditId::as_str), limit(most)))?;
     let mut entries = Vec::new();
     while let Some(row) = found.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        entries.push(record::read("audit entry", text)?);
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        entries.push(db.keys.read(&Place::audit(&AuditId::new(text(1)?)), text(0)?)?);
     }
     Ok(entries)
 }

@@ -3,8 +3,10 @@
 //! Every connection waits up to five seconds for another process. A commit is on the disk when it
 //! returns (`synchronous=FULL`). A file that a newer program shaped is refused, not guessed at.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::Stop;
 use crate::store::StoreError;
+use crate::store::seal::Keys;
 
 /// The steps from an empty file to the present shape; `PRAGMA user_version` counts those taken.
 const STEPS: [&str; 5] = [
@@ -25,8 +28,28 @@ const STEPS: [&str; 5] = [
 /// How long to wait for a process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A connection, and the keys to what is stored.
+pub(super) struct Db {
+    connection: Connection,
+    pub(super) keys: Keys,
+}
+
+impl Db {
+    pub(super) fn new(connection: Connection, keys: Keys) -> Self {
+        Self { connection, keys }
+    }
+}
+
+impl Deref for Db {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
 /// Opens the file to write, makes it when it is not there and brings it to the present shape.
-pub(super) fn open_to_write(path: &Path) -> Result<Connection, Stop> {
+pub(super) fn open_to_write(path: &Path, keys: &Keys) -> Result<Db, Stop> {
     make_private(path)?;
     let mut db = open(path)?;
     // It counts only for a new file, and only before anything is written.
@@ -39,14 +62,15 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Stop> {
     db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     db.pragma_update(None, "cache_size", -16_000)?;
     take_steps(&mut db)?;
-    Ok(db)
+    prove(&mut db, keys)?;
+    Ok(Db::new(db, keys.clone()))
 }
 
 /// Opens the file to read.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, rusqlite::Error> {
+pub(super) fn open_to_read(path: &Path, keys: &Keys) -> Result<Db, rusqlite::Error> {
     let db = open(path)?;
     db.pragma_update(None, "query_only", "ON")?;
-    Ok(db)
+    Ok(Db::new(db, keys.clone()))
 }
 
 fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
@@ -103,6 +127,38 @@ fn take_steps(db: &mut Connection) -> Result<(), Stop> {
     let steps = i64::try_from(known).unwrap_or(i64::MAX);
     transaction.pragma_update(None, "user_version", steps)?;
     transaction.commit()?;
+    Ok(())
+}
+
+/// How the rows of `meta` are named that prove a key.
+const PROOF: &str = "key ";
+
+/// Holds the keys against those that sealed something, and notes the newest among them.
+fn prove(db: &mut Connection, keys: &Keys) -> Result<(), Stop> {
+    let proofs = proofs(db)?;
+    keys.verify(&proofs)?;
+    if let Some((name, proof)) = keys.proof()
+        && !proofs.contains_key(name)
+    {
+        let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+        db.execute(sql, (format!("{PROOF}{name}"), proof))?;
+    }
+    Ok(())
+}
+
+/// The keys that sealed something, each with its proof.
+fn proofs(db: &Connection) -> Result<BTreeMap<String, String>, Stop> {
+    let sql = "SELECT substr(name, 5), value FROM meta WHERE name LIKE 'key %'";
+    let mut find = db.prepare(sql)?;
+    let found = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Forgets every key but the newest: nothing is sealed with the others any more.
+pub(super) fn retire_keys(db: &Db) -> Result<(), Stop> {
+    let newest = db.keys.names().next().unwrap_or_default();
+    let sql = "DELETE FROM meta WHERE name LIKE 'key %' AND name <> ?1";
+    db.execute(sql, [format!("{PROOF}{newest}")])?;
     Ok(())
 }
 

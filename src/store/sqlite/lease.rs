@@ -6,13 +6,17 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
+use super::file::Db;
 use super::rows::{self, Written, keys, requeue};
 use super::{Stop, limit, links};
 use crate::clock::Deadline;
-use crate::model::{Delivery, DeliveryState, EmployeeId, Lane, Link, Person, SourceName};
-use crate::store::{Due, Lease, StoreError, record};
+use crate::model::{
+    Delivery, DeliveryId, DeliveryState, EmployeeId, Lane, Link, Person, SourceName,
+};
+use crate::store::seal::Place;
+use crate::store::{Due, Lease, StoreError};
 
 /// How long a person whose records cannot be read is left alone, in milliseconds.
 const UNREADABLE_PAUSE: i64 = 60_000;
@@ -32,7 +36,7 @@ pub(super) struct Request {
 
 impl Request {
     /// Leases, after it has taken back what ran out.
-    pub(super) fn lease(&self, db: &Connection) -> Result<Vec<Lease>, Stop> {
+    pub(super) fn lease(&self, db: &Db) -> Result<Vec<Lease>, Stop> {
         take_back(db, &self.source, self.now)?;
         let mut leases = Vec::new();
         for employee in self.choose(db)? {
@@ -52,7 +56,7 @@ impl Request {
     }
 
     /// Who is leased: live work, but for the share of bulk work; then whoever else is due.
-    fn choose(&self, db: &Connection) -> Result<Vec<String>, Stop> {
+    fn choose(&self, db: &Db) -> Result<Vec<String>, Stop> {
         let due = |lane, sql| -> Result<Vec<String>, rusqlite::Error> {
             if self.without == Some(lane) {
                 return Ok(Vec::new());
@@ -88,7 +92,7 @@ impl Request {
         Ok(chosen)
     }
 
-    fn grant(&self, db: &Connection, person: &Person) -> Result<Option<Lease>, Stop> {
+    fn grant(&self, db: &Db, person: &Person) -> Result<Option<Lease>, Stop> {
         let mut deliveries = Vec::new();
         self.take_due(db, person, Lane::Live, &mut deliveries)?;
         self.take_due(db, person, Lane::Bulk, &mut deliveries)?;
@@ -114,25 +118,26 @@ impl Request {
     /// Takes the due deliveries of one lane, the longest due first, as far as there is room.
     fn take_due(
         &self,
-        db: &Connection,
+        db: &Db,
         person: &Person,
         lane: Lane,
         deliveries: &mut Vec<Delivery>,
     ) -> Result<(), Stop> {
-        let sql = "SELECT record FROM delivery WHERE source = ?1 AND employee = ?2 AND lane = ?3 \
+        let sql = "SELECT record, id FROM delivery WHERE source = ?1 AND employee = ?2 AND lane = ?3 \
                    AND state = 'waiting' AND due <= ?4 ORDER BY due, rowid LIMIT ?5";
         let mut find = db.prepare_cached(sql)?;
         let (source, employee) = keys(person);
         let (now, room) = (self.now.as_millisecond(), limit(Lease::MOST - deliveries.len()));
         let mut found = find.query((source, employee, rows::lane(lane), now, room))?;
         while let Some(row) = found.next()? {
-            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-            deliveries.push(record::read("delivery", text)?);
+            let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+            let place = Place::delivery(&DeliveryId::new(text(1)?));
+            deliveries.push(db.keys.read(&place, text(0)?)?);
         }
         Ok(())
     }
 
-    fn postpone(&self, db: &Connection, person: &Person) -> Result<(), Stop> {
+    fn postpone(&self, db: &Db, person: &Person) -> Result<(), Stop> {
         let sql = "UPDATE person SET live_due = max(live_due, ?3), bulk_due = max(bulk_due, ?3) \
                    WHERE source = ?1 AND employee = ?2";
         let (source, employee) = keys(person);
@@ -143,7 +148,7 @@ impl Request {
 }
 
 /// Ends the leases that ran out, and counts a kill on each delivery they held.
-fn take_back(db: &Connection, source: &SourceName, now: Timestamp) -> Result<(), Stop> {
+fn take_back(db: &Db, source: &SourceName, now: Timestamp) -> Result<(), Stop> {
     let sql = "SELECT source, employee, held FROM person \
                WHERE source = ?1 AND lease IS NOT NULL AND lease_until <= ?2";
     let lost: Vec<(Person, String)> = db
@@ -159,13 +164,13 @@ fn take_back(db: &Connection, source: &SourceName, now: Timestamp) -> Result<(),
 }
 
 /// Ends a lease that ran out.
-fn end(db: &Connection, person: &Person, held: &str) -> Result<(), Stop> {
+fn end(db: &Db, person: &Person, held: &str) -> Result<(), Stop> {
     tracing::warn!(%person, "a lease ran out: its worker died or was too slow");
     for id in ids(held)? {
         match rows::delivery(db, &id) {
             Ok(Some(mut delivery)) => {
                 delivery.kills += 1;
-                Written::new(delivery).update(db)?;
+                Written::new(delivery, &db.keys).update(db)?;
             }
             Ok(None) => {}
             Err(Stop::Store(error)) => tracing::error!(%person, %error, "not counted"),
@@ -180,7 +185,7 @@ fn ids(held: &str) -> Result<HashSet<String>, Stop> {
 }
 
 /// What a lease holds.
-fn held(db: &Connection, person: &Person, token: &str) -> Result<HashSet<String>, Stop> {
+fn held(db: &Db, person: &Person, token: &str) -> Result<HashSet<String>, Stop> {
     let sql = "SELECT held FROM person WHERE source = ?1 AND employee = ?2 AND lease = ?3";
     let (source, employee) = keys(person);
     let held: Option<String> = db
@@ -191,19 +196,14 @@ fn held(db: &Connection, person: &Person, token: &str) -> Result<HashSet<String>
 }
 
 /// Writes a link while the lease goes on.
-pub(super) fn save_link(
-    db: &Connection,
-    person: &Person,
-    token: &str,
-    link: &Link,
-) -> Result<(), Stop> {
+pub(super) fn save_link(db: &Db, person: &Person, token: &str, link: &Link) -> Result<(), Stop> {
     held(db, person, token)?;
     links::write(db, person, link)
 }
 
 /// Ends a lease: writes those of the deliveries that it holds, and the link.
 pub(super) fn settle(
-    db: &Connection,
+    db: &Db,
     person: &Person,
     token: &str,
     deliveries: &[Written],
@@ -222,7 +222,7 @@ pub(super) fn settle(
 }
 
 /// Takes a person's link away, unless they are under lease; says whether they were not.
-pub(super) fn unlink(db: &Connection, person: &Person, now: Timestamp) -> Result<bool, Stop> {
+pub(super) fn unlink(db: &Db, person: &Person, now: Timestamp) -> Result<bool, Stop> {
     let sql = "SELECT held, lease_until FROM person \
                WHERE source = ?1 AND employee = ?2 AND lease IS NOT NULL";
     let lease: Option<(String, i64)> = db
@@ -241,7 +241,7 @@ pub(super) fn unlink(db: &Connection, person: &Person, now: Timestamp) -> Result
 }
 
 /// Makes one delivery wait again; says whether it did.
-pub(super) fn replay(db: &Connection, id: &str, lane: Lane, at: Timestamp) -> Result<bool, Stop> {
+pub(super) fn replay(db: &Db, id: &str, lane: Lane, at: Timestamp) -> Result<bool, Stop> {
     let Some(mut delivery) = rows::delivery(db, id)? else { return Ok(false) };
     if delivery.state == DeliveryState::Waiting || delivery.employee.is_none() {
         return Ok(false);
@@ -256,19 +256,14 @@ pub(super) fn replay(db: &Connection, id: &str, lane: Lane, at: Timestamp) -> Re
     delivery.replays += 1;
     delivery.reason = None;
     delivery.code = None;
-    let written = Written::new(delivery);
+    let written = Written::new(delivery, &db.keys);
     written.update(db)?;
     rows::enqueue(db, &written.delivery)?;
     Ok(true)
 }
 
 /// Who is due. A person whose lease ran out is; one whose lease goes on is at its end.
-pub(super) fn due(
-    db: &Connection,
-    source: &SourceName,
-    most: usize,
-    now: Timestamp,
-) -> Result<Due, Stop> {
+pub(super) fn due(db: &Db, source: &SourceName, most: usize, now: Timestamp) -> Result<Due, Stop> {
     let now = now.as_millisecond();
     let count = "SELECT count(*) FROM (SELECT employee FROM ( \
             SELECT employee FROM person WHERE source = ?1 AND lease IS NULL \

@@ -2,29 +2,31 @@
 //! by stands in columns of its row, so that both are always written together.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::file::Db;
 use super::rows::{keys, person};
 use super::{Stop, limit};
 use crate::model::{AccountId, Choice, EmployeeId, Link, Person, SourceName};
+use crate::store::seal::Place;
 use crate::store::{Links, StoreError, from_ms, ms_up, record};
 
 /// What is known of a person's account.
-pub(super) fn link(db: &Connection, person: &Person) -> Result<Option<Link>, Stop> {
+pub(super) fn link(db: &Db, person: &Person) -> Result<Option<Link>, Stop> {
     let sql = "SELECT record FROM link WHERE source = ?1 AND employee = ?2";
     let record: Option<String> =
         db.prepare_cached(sql)?.query_row(keys(person), |row| row.get(0)).optional()?;
-    Ok(record.map(|record| record::read("link", &record)).transpose()?)
+    Ok(record.map(|record| db.keys.read(&Place::link(person), &record)).transpose()?)
 }
 
 /// Whose account this is.
-pub(super) fn owner(db: &Connection, account: &AccountId) -> Result<Option<Person>, Stop> {
+pub(super) fn owner(db: &Db, account: &AccountId) -> Result<Option<Person>, Stop> {
     let sql = "SELECT source, employee FROM link WHERE account = ?1";
     Ok(db.prepare_cached(sql)?.query_row([account.as_str()], person).optional()?)
 }
 
 /// Writes a person's link, unless the account is another person's.
-pub(super) fn write(db: &Connection, person: &Person, link: &Link) -> Result<(), Stop> {
+pub(super) fn write(db: &Db, person: &Person, link: &Link) -> Result<(), Stop> {
     if let Some(account) = &link.account
         && let Some(owner) = owner(db, account)?
         && owner != *person
@@ -41,15 +43,15 @@ pub(super) fn write(db: &Connection, person: &Person, link: &Link) -> Result<(),
         source,
         employee,
         link.account.as_ref().map(AccountId::as_str),
-        link.awaits,
+        link.awaits.as_ref().map(|manager| db.keys.tag(manager)),
         link.appointment.as_ref().map(|appointment| ms_up(appointment.at)),
-        record::write(link),
+        db.keys.write(&Place::link(person), link),
     ])?;
     Ok(())
 }
 
 /// Takes a person's link away.
-pub(super) fn remove(db: &Connection, person: &Person) -> Result<(), Stop> {
+pub(super) fn remove(db: &Db, person: &Person) -> Result<(), Stop> {
     let sql = "DELETE FROM link WHERE source = ?1 AND employee = ?2";
     db.prepare_cached(sql)?.execute(keys(person))?;
     Ok(())
@@ -58,7 +60,7 @@ pub(super) fn remove(db: &Connection, person: &Person) -> Result<(), Stop> {
 /// A part of a source's links, in the order of their employees; `from` is the last one of the part
 /// before.
 pub(super) fn page(
-    db: &Connection,
+    db: &Db,
     source: &SourceName,
     from: Option<&str>,
     most: usize,
@@ -81,7 +83,9 @@ pub(super) fn page(
     while let Some(row) = found.next()? {
         let employee = EmployeeId::new(row.get::<_, String>(0)?);
         let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        links.push((Person { source: source.clone(), employee }, record::read("link", text)?));
+        let person = Person { source: source.clone(), employee };
+        let link = db.keys.read(&Place::link(&person), text)?;
+        links.push((person, link));
     }
     let last = links.last().filter(|_| links.len() == most);
     let next = last.map(|(person, _)| person.employee.to_string());
@@ -90,7 +94,7 @@ pub(super) fn page(
 
 /// Who awaits this manager.
 pub(super) fn awaiting(
-    db: &Connection,
+    db: &Db,
     source: &SourceName,
     manager: &str,
     most: usize,
@@ -98,13 +102,19 @@ pub(super) fn awaiting(
     let sql = "SELECT source, employee FROM link WHERE source = ?1 AND awaits = ?2 \
                ORDER BY employee LIMIT ?3";
     let mut find = db.prepare_cached(sql)?;
-    let found = find.query_map((source.as_str(), manager, limit(most)), person)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let mut awaiting: Vec<Person> = Vec::new();
+    for tag in db.keys.tags(manager) {
+        let room = limit(most - awaiting.len());
+        for found in find.query_map((source.as_str(), tag, room), person)? {
+            awaiting.push(found?);
+        }
+    }
+    Ok(awaiting)
 }
 
 /// Whose appointment has come, the earliest first.
 pub(super) fn appointments(
-    db: &Connection,
+    db: &Db,
     until: Timestamp,
     most: usize,
 ) -> Result<Vec<(Person, Timestamp)>, Stop> {
@@ -120,7 +130,7 @@ pub(super) fn appointments(
 }
 
 /// Writes what a human decided, in its stored form, or takes it back.
-pub(super) fn choose(db: &Connection, person: &Person, choice: Option<&str>) -> Result<(), Stop> {
+pub(super) fn choose(db: &Db, person: &Person, choice: Option<&str>) -> Result<(), Stop> {
     let (source, employee) = keys(person);
     if let Some(record) = choice {
         let sql = "INSERT INTO choice (source, employee, record) VALUES (?1, ?2, ?3) \
@@ -134,9 +144,11 @@ pub(super) fn choose(db: &Connection, person: &Person, choice: Option<&str>) -> 
 }
 
 /// What a human decided about a person's account.
-pub(super) fn choice(db: &Connection, person: &Person) -> Result<Option<Choice>, Stop> {
+pub(super) fn choice(db: &Db, person: &Person) -> Result<Option<Choice>, Stop> {
     let sql = "SELECT record FROM choice WHERE source = ?1 AND employee = ?2";
     let record: Option<String> =
         db.prepare_cached(sql)?.query_row(keys(person), |row| row.get(0)).optional()?;
-    Ok(record.map(|record| record::read_choice(&record)).transpose()?)
+    let Some(record) = record else { return Ok(None) };
+    let record = db.keys.open(&Place::choice(person), &record)?;
+    Ok(Some(record::read_choice(&record)?))
 }

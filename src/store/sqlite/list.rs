@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{OptionalExtension, params_from_iter};
 
+use super::file::Db;
 use super::rows::EventRecord;
 use super::{Stop, limit};
 use crate::model::{Delivery, DeliveryId, EventId};
-use crate::store::{Depth, Filter, Hold, KeptEvent, record};
+use crate::store::seal::Place;
+use crate::store::{Depth, Filter, Hold, KeptEvent};
 
 /// One event.
-pub(super) fn event(db: &Connection, id: EventId) -> Result<Option<KeptEvent>, Stop> {
+pub(super) fn event(db: &Db, id: EventId) -> Result<Option<KeptEvent>, Stop> {
     let sql = "SELECT record, raw, delivery, repeats FROM event WHERE id = ?1";
     let found = db.prepare_cached(sql)?.query_row([id.as_str()], |row| {
         let (record, raw): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
@@ -21,18 +23,14 @@ pub(super) fn event(db: &Connection, id: EventId) -> Result<Option<KeptEvent>, S
     });
     let Some((record, raw, delivery, repeats)) = found.optional()? else { return Ok(None) };
     Ok(Some(KeptEvent {
-        event: EventRecord::read(id, &record, raw)?,
+        event: EventRecord::read(id, &record, &raw, &db.keys)?,
         delivery: DeliveryId::new(delivery),
         repeats: u64::try_from(repeats).unwrap_or(0),
     }))
 }
 
 /// Deliveries that fit, newest first. Their ids are in the order of their creation.
-pub(super) fn deliveries(
-    db: &Connection,
-    filter: &Filter,
-    most: usize,
-) -> Result<Vec<Delivery>, Stop> {
+pub(super) fn deliveries(db: &Db, filter: &Filter, most: usize) -> Result<Vec<Delivery>, Stop> {
     let mut filter = filter.clone();
     let mut deliveries = Vec::new();
     while deliveries.len() < most {
@@ -49,7 +47,7 @@ pub(super) fn deliveries(
 
 /// Adds the deliveries of so many rows; says how many there were and which was the last.
 fn some(
-    db: &Connection,
+    db: &Db,
     filter: &Filter,
     most: usize,
     deliveries: &mut Vec<Delivery>,
@@ -84,7 +82,7 @@ fn some(
     while let Some(row) = found.next()? {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         let id = DeliveryId::new(text(1)?);
-        match record::read("delivery", text(0)?) {
+        match db.keys.read(&Place::delivery(&id), text(0)?) {
             Ok(delivery) => deliveries.push(delivery),
             Err(error) => tracing::error!(delivery = %id, %error, "it is not listed"),
         }
@@ -95,7 +93,7 @@ fn some(
 }
 
 /// How much there is.
-pub(super) fn depth(db: &Connection, now: Timestamp) -> Result<Depth, Stop> {
+pub(super) fn depth(db: &Db, now: Timestamp) -> Result<Depth, Stop> {
     let mut depth = Depth::default();
     let mut count = db.prepare_cached("SELECT state, count(*) FROM delivery GROUP BY state")?;
     let mut found = count.query([])?;
@@ -119,13 +117,13 @@ pub(super) fn depth(db: &Connection, now: Timestamp) -> Result<Depth, Stop> {
 }
 
 /// All holds.
-pub(super) fn holds(db: &Connection) -> Result<Vec<Hold>, Stop> {
-    let mut find = db.prepare_cached("SELECT record FROM hold ORDER BY scope")?;
+pub(super) fn holds(db: &Db) -> Result<Vec<Hold>, Stop> {
+    let mut find = db.prepare_cached("SELECT record, scope FROM hold ORDER BY scope")?;
     let mut found = find.query([])?;
     let mut holds = Vec::new();
     while let Some(row) = found.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        holds.push(record::read("hold", text)?);
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        holds.push(db.keys.read(&Place::hold(text(1)?), text(0)?)?);
     }
     Ok(holds)
 }

@@ -36,10 +36,12 @@ use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 
 use self::accept::Ready;
+use self::file::Db;
 use self::rate::Bucket;
 use self::readers::Readers;
 use self::rows::Written;
 use self::writer::Writer;
+use super::seal::{Keys, Place};
 use super::{
     Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
     Retention, Store, StoreError, assert_short, portion, record,
@@ -107,6 +109,7 @@ const AT_ONCE: usize = 250;
 pub struct SqliteStore {
     path: PathBuf,
     clock: Clock,
+    keys: Keys,
     // Closed before the writer, so that the last to close tidies up the file.
     readers: Arc<Readers>,
     writer: Writer,
@@ -124,15 +127,24 @@ impl SqliteStore {
     /// [`StoreError::Unavailable`] when it cannot be opened, [`StoreError::Unreadable`] when a
     /// newer or another program made it.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_sealed(path, clock, Keys::none())
+    }
+
+    /// As [`open`](Self::open), a file that is sealed with these keys, or shall be from now on.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and [`StoreError::Unreadable`] when a key is missing.
+    pub fn open_sealed(path: &Path, clock: Clock, keys: Keys) -> Result<Self, StoreError> {
         let open = || -> Result<Writer, Stop> {
-            let db = file::open_to_write(path)?;
+            let db = file::open_to_write(path, &keys)?;
             Writer::start(db).map_err(|e| Stop::Other(e.into()))
         };
         Ok(Self {
             path: path.to_owned(),
             clock,
-            readers: Readers::new(path.to_owned()),
             writer: open().map_err(|stop| stop.while_doing("open"))?,
+            readers: Readers::new(path.to_owned(), keys.clone()),
+            keys,
             budgets: Mutex::default(),
             singles: AtomicUsize::new(0),
             serving: Mutex::default(),
@@ -157,7 +169,7 @@ impl SqliteStore {
     pub fn lock_for_serving(&self) -> Result<(), StoreError> {
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if serving.is_none() {
-            let lock = serving::take(&self.path, self.clock.now())
+            let lock = serving::take(&self.path, &self.keys, self.clock.now())
                 .map_err(|stop| stop.while_doing("lock"))?;
             *serving = Some(lock);
         }
@@ -187,7 +199,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn accept(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
-        let ready = Ready::new(arrival);
+        let ready = Ready::new(arrival, &self.keys);
         self.writer.write("accept", |db| ready.accept(db)).await
     }
 
@@ -195,7 +207,8 @@ impl Store for SqliteStore {
         let mut accepted = Vec::with_capacity(arrivals.len());
         let mut arrivals = arrivals.into_iter();
         while arrivals.len() > 0 {
-            let some: Vec<_> = arrivals.by_ref().take(AT_ONCE).map(Ready::new).collect();
+            let some = arrivals.by_ref().take(AT_ONCE);
+            let some: Vec<_> = some.map(|arrival| Ready::new(arrival, &self.keys)).collect();
             let accept = |db: &_| some.into_iter().map(|ready| ready.accept(db)).collect();
             let some: Vec<_> = self.writer.write("accept_all", accept).await?;
             accepted.extend(some);
@@ -212,7 +225,7 @@ impl Store for SqliteStore {
         // Should the caller go away before its turn comes, nobody is leased to nobody.
         let caller = Arc::new(());
         let waiting = Arc::downgrade(&caller);
-        let lease = move |db: &rusqlite::Connection| {
+        let lease = move |db: &Db| {
             if waiting.strong_count() == 0 {
                 return Ok(Vec::new());
             }
@@ -246,7 +259,7 @@ impl Store for SqliteStore {
             if delivery.state != DeliveryState::Waiting {
                 delivery.kills = 0;
             }
-            Written::new(delivery)
+            Written::new(delivery, &self.keys)
         };
         let written: Vec<_> = deliveries.into_iter().map(write).collect();
         let deadline = lease.deadline;
@@ -304,7 +317,8 @@ impl Store for SqliteStore {
     }
 
     async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
-        let (person, choice) = (person.clone(), choice.map(record::write_choice));
+        let shut = |choice| self.keys.shut(&Place::choice(person), &record::write_choice(choice));
+        let (person, choice) = (person.clone(), choice.map(shut));
         let choose = move |db: &_| links::choose(db, &person, choice.as_deref());
         self.writer.write("choose", choose).await
     }
@@ -386,7 +400,7 @@ impl Store for SqliteStore {
         let mut replayed = 0;
         for some in ids.chunks(AT_ONCE) {
             let some = some.to_vec();
-            let replay = move |db: &rusqlite::Connection| {
+            let replay = move |db: &Db| {
                 let mut replayed = 0;
                 for id in &some {
                     replayed += u64::from(lease::replay(db, id.as_str(), lane, at)?);
@@ -399,7 +413,7 @@ impl Store for SqliteStore {
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
-        let ready = runs::Ready::new(run);
+        let ready = runs::Ready::new(run, &self.keys);
         self.writer.write("save_run", move |db| ready.save(db)).await
     }
 
@@ -414,7 +428,7 @@ impl Store for SqliteStore {
     }
 
     async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {
-        for some in portion::portions(items) {
+        for some in portion::portions(run, items, &self.keys) {
             let run = run.clone();
             let save = move |db: &_| runs::save_items(db, &run, &some);
             self.writer.write("save_items", save).await?;
@@ -439,8 +453,9 @@ impl Store for SqliteStore {
     }
 
     async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
-        let (scope, record) = (hold.scope.clone(), record::write(hold));
-        let hold = move |db: &rusqlite::Connection| {
+        let record = self.keys.write(&Place::hold(&hold.scope), hold);
+        let scope = hold.scope.clone();
+        let hold = move |db: &Db| {
             let sql = "INSERT INTO hold (scope, record) VALUES (?1, ?2) \
                        ON CONFLICT (scope) DO UPDATE SET record = excluded.record";
             db.prepare_cached(sql)?.execute((scope, record))?;
@@ -451,7 +466,7 @@ impl Store for SqliteStore {
 
     async fn release(&self, scope: &str) -> Result<bool, StoreError> {
         let scope = scope.to_owned();
-        let release = move |db: &rusqlite::Connection| {
+        let release = move |db: &Db| {
             let sql = "DELETE FROM hold WHERE scope = ?1";
             Ok(db.prepare_cached(sql)?.execute([scope])? > 0)
         };
@@ -479,7 +494,7 @@ impl Store for SqliteStore {
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let now = self.clock.now().to_string();
         let written = now.clone();
-        let write = move |db: &rusqlite::Connection| {
+        let write = move |db: &Db| {
             let sql = "INSERT INTO meta (name, value) VALUES ('checked', ?1) \
                        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
             db.execute(sql, [written])?;
@@ -488,7 +503,7 @@ impl Store for SqliteStore {
         };
         let mode = self.writer.write("check", write).await?;
         let sql = "SELECT value FROM meta WHERE name = 'checked' AND value = ?1";
-        let read = move |db: &rusqlite::Connection| {
+        let read = move |db: &Db| {
             let read: Option<String> = db.query_row(sql, [now], |row| row.get(0)).optional()?;
             read.map(drop).ok_or_else(|| Stop::Other("what was written is not there".into()))
         };
@@ -510,7 +525,8 @@ impl Store for SqliteStore {
     }
 
     async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {
-        let (run, number, record) = (run.clone(), page.number, record::write(page));
+        let record = self.keys.write(&Place::page(run, page.number), page);
+        let (run, number) = (run.clone(), page.number);
         let save = move |db: &_| pages::save(db, &run, number, &record);
         self.writer.write("save_page", save).await
     }

@@ -1,13 +1,15 @@
 //! Pages of what runs have read. There are none of a run that is not there or has ended.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
+use super::file::Db;
 use super::{Stop, limit};
 use crate::model::{Page, RunId};
-use crate::store::{StoreError, record};
+use crate::store::StoreError;
+use crate::store::seal::Place;
 
 /// Keeps a page.
-pub(super) fn save(db: &Connection, run: &RunId, number: u64, record: &str) -> Result<(), Stop> {
+pub(super) fn save(db: &Db, run: &RunId, number: u64, record: &str) -> Result<(), Stop> {
     let sql = "SELECT ended FROM run WHERE id = ?1";
     let mut find = db.prepare_cached(sql)?;
     let ended: Option<bool> = find.query_row([run.as_str()], |row| row.get(0)).optional()?;
@@ -21,12 +23,7 @@ pub(super) fn save(db: &Connection, run: &RunId, number: u64, record: &str) -> R
 }
 
 /// The pages of a run after this one, up to the first gap.
-pub(super) fn read(
-    db: &Connection,
-    run: &RunId,
-    after: u64,
-    most: usize,
-) -> Result<Vec<Page>, Stop> {
+pub(super) fn read(db: &Db, run: &RunId, after: u64, most: usize) -> Result<Vec<Page>, Stop> {
     let sql = "SELECT number, record FROM page WHERE run = ?1 AND number > ?2 \
                ORDER BY number LIMIT ?3";
     let mut find = db.prepare_cached(sql)?;
@@ -39,13 +36,14 @@ pub(super) fn read(
         }
         last = number;
         let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        pages.push(record::read("page", text)?);
+        let place = Place::page(run, u64::try_from(number).unwrap_or(0));
+        pages.push(db.keys.read(&place, text)?);
     }
     Ok(pages)
 }
 
 /// Lets go of all pages of a run.
-pub(super) fn drop_all(db: &Connection, run: &str) -> Result<(), Stop> {
+pub(super) fn drop_all(db: &Db, run: &str) -> Result<(), Stop> {
     db.prepare_cached("DELETE FROM page WHERE run = ?1")?.execute([run])?;
     Ok(())
 }

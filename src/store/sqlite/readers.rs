@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{Stop, file};
+use super::Stop;
+use super::file::{self, Db};
 use crate::clock::Stopwatch;
+use crate::store::seal::Keys;
 use crate::store::{StoreError, count_call};
 
 /// So many read at once.
@@ -16,13 +17,14 @@ const MOST: usize = 4;
 /// The connections.
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    keys: Keys,
+    idle: Mutex<Vec<Db>>,
     room: Semaphore,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, idle: Mutex::default(), room: Semaphore::new(MOST) })
+    pub(super) fn new(path: PathBuf, keys: Keys) -> Arc<Self> {
+        Arc::new(Self { path, keys, idle: Mutex::default(), room: Semaphore::new(MOST) })
     }
 
     /// Reads, on a thread that may block. All of it sees the same moment.
@@ -33,7 +35,7 @@ impl Readers {
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Stop> + Send + 'static,
     {
         let watch = Stopwatch::start();
         // The semaphore is never closed, so there is a permit in any case.
@@ -45,10 +47,10 @@ impl Readers {
         read.map_err(|stop| stop.while_doing(doing))
     }
 
-    fn with_one<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
+    fn with_one<T>(&self, work: impl FnOnce(&Db) -> Result<T, Stop>) -> Result<T, Stop> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
-        let db = taken.map_or_else(|| file::open_to_read(&self.path), Ok)?;
+        let db = taken.map_or_else(|| file::open_to_read(&self.path, &self.keys), Ok)?;
         let read = db.unchecked_transaction().map_err(Stop::from).and_then(|moment| {
             let read = work(&db)?;
             moment.finish()?;

@@ -1,12 +1,15 @@
 //! Rows: how a delivery and an event are written and read, and a person's place in the queue.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Stop;
-use crate::model::{Delivery, DeliveryState, EmployeeId, Event, Lane, Person, SourceName};
-use crate::store::record;
+use super::file::Db;
+use crate::model::{
+    Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Lane, Person, SourceName,
+};
+use crate::store::seal::{Keys, Place};
 
 /// A delivery with its stored form, which the caller makes, so that the writer only writes.
 pub(super) struct Written {
@@ -15,11 +18,11 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn new(delivery: Delivery) -> Self {
-        Self { record: record::write(&delivery), delivery }
+    pub(super) fn new(delivery: Delivery, keys: &Keys) -> Self {
+        Self { record: keys.write(&Place::delivery(&delivery.id), &delivery), delivery }
     }
 
-    pub(super) fn insert(&self, db: &Connection) -> Result<(), Stop> {
+    pub(super) fn insert(&self, db: &Db) -> Result<(), Stop> {
         let sql = "INSERT INTO delivery (id, event, source, employee, kind, code, lane, state, \
                    due, received, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let delivery = &self.delivery;
@@ -39,7 +42,7 @@ impl Written {
         Ok(())
     }
 
-    pub(super) fn update(&self, db: &Connection) -> Result<(), Stop> {
+    pub(super) fn update(&self, db: &Db) -> Result<(), Stop> {
         let sql = "UPDATE delivery SET code = ?2, lane = ?3, state = ?4, due = ?5, record = ?6 \
                    WHERE id = ?1";
         let delivery = &self.delivery;
@@ -64,10 +67,11 @@ pub(super) fn lane(lane: Lane) -> &'static str {
 }
 
 /// One delivery.
-pub(super) fn delivery(db: &Connection, id: &str) -> Result<Option<Delivery>, Stop> {
+pub(super) fn delivery(db: &Db, id: &str) -> Result<Option<Delivery>, Stop> {
     let mut find = db.prepare_cached("SELECT record FROM delivery WHERE id = ?1")?;
     let record: Option<String> = find.query_row([id], |row| row.get(0)).optional()?;
-    Ok(record.map(|record| record::read("delivery", &record)).transpose()?)
+    let place = Place::delivery(&DeliveryId::new(id));
+    Ok(record.map(|record| db.keys.read(&place, &record)).transpose()?)
 }
 
 /// What is stored of an event, beside its id and its raw body.
@@ -81,19 +85,22 @@ pub(super) struct EventRecord {
 }
 
 impl EventRecord {
-    pub(super) fn write(event: &Event) -> String {
-        record::write(&Self {
+    pub(super) fn write(event: &Event, keys: &Keys) -> String {
+        let record = Self {
             source: event.source.clone(),
             kind: event.kind.clone(),
             company: event.company.clone(),
             employee: event.employee.clone(),
             received_at: event.received_at,
-        })
+        };
+        keys.write(&Place::event(&event.id), &record)
     }
 
-    pub(super) fn read(id: crate::model::EventId, text: &str, raw: Vec<u8>) -> Result<Event, Stop> {
-        let Self { source, kind, company, employee, received_at } = record::read("event", text)?;
-        Ok(Event { id, source, kind, company, employee, received_at, raw: raw.into() })
+    pub(super) fn read(id: EventId, text: &str, raw: &[u8], keys: &Keys) -> Result<Event, Stop> {
+        let record: Self = keys.read(&Place::event(&id), text)?;
+        let Self { source, kind, company, employee, received_at } = record;
+        let raw = keys.open_bytes(&Place::body(&id), raw)?.into_owned().into();
+        Ok(Event { id, source, kind, company, employee, received_at, raw })
     }
 }
 
@@ -111,7 +118,7 @@ pub(super) fn keys(person: &Person) -> (&str, &str) {
 }
 
 /// Puts a waiting delivery of a person in the queue.
-pub(super) fn enqueue(db: &Connection, delivery: &Delivery) -> Result<(), Stop> {
+pub(super) fn enqueue(db: &Db, delivery: &Delivery) -> Result<(), Stop> {
     let Some(person) = delivery.person() else { return Ok(()) };
     debug_assert_eq!(delivery.state, DeliveryState::Waiting);
     let sql = match delivery.lane {
@@ -133,7 +140,7 @@ pub(super) fn enqueue(db: &Connection, delivery: &Delivery) -> Result<(), Stop> 
 
 /// Ends a person's lease: back in the queue at the time of the first waiting delivery of each
 /// lane, or out of it when none is left.
-pub(super) fn requeue(db: &Connection, person: &Person) -> Result<(), Stop> {
+pub(super) fn requeue(db: &Db, person: &Person) -> Result<(), Stop> {
     let (source, employee) = keys(person);
     let first = |lane| -> Result<Option<i64>, rusqlite::Error> {
         let sql = "SELECT due FROM delivery WHERE source = ?1 AND employee = ?2 AND lane = ?3 \

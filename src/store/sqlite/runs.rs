@@ -1,11 +1,13 @@
 //! Runs and their items. A run is written only by who knows its revision; there are no items without
 //! their run.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
+use super::file::Db;
 use super::{Stop, limit, pages};
 use crate::model::{Item, Run, RunId, SourceName};
-use crate::store::{Retention, StoreError, record};
+use crate::store::seal::{Keys, Place};
+use crate::store::{Retention, StoreError};
 
 /// A run, ready to be written.
 pub(super) struct Ready {
@@ -15,12 +17,12 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Does what needs no database.
-    pub(super) fn new(run: &Run) -> Self {
-        Self { record: record::write(run), run: run.clone() }
+    pub(super) fn new(run: &Run, keys: &Keys) -> Self {
+        Self { record: keys.write(&Place::run(&run.id), run), run: run.clone() }
     }
 
     /// Writes it, if what is stored has the revision before; says whether it did.
-    pub(super) fn save(&self, db: &Connection) -> Result<bool, Stop> {
+    pub(super) fn save(&self, db: &Db) -> Result<bool, Stop> {
         let Self { run, record } = self;
         let sql = "SELECT revision FROM run WHERE id = ?1";
         let mut find = db.prepare_cached(sql)?;
@@ -52,19 +54,15 @@ fn number(count: u64) -> i64 {
 }
 
 /// One run.
-pub(super) fn run(db: &Connection, id: &RunId) -> Result<Option<Run>, Stop> {
+pub(super) fn run(db: &Db, id: &RunId) -> Result<Option<Run>, Stop> {
     let sql = "SELECT record FROM run WHERE id = ?1";
     let record: Option<String> =
         db.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    Ok(record.map(|record| record::read("run", &record)).transpose()?)
+    Ok(record.map(|record| db.keys.read(&Place::run(id), &record)).transpose()?)
 }
 
 /// Runs, newest first. Their ids are in the order of their creation.
-pub(super) fn runs(
-    db: &Connection,
-    source: Option<&SourceName>,
-    most: usize,
-) -> Result<Vec<Run>, Stop> {
+pub(super) fn runs(db: &Db, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, Stop> {
     let sql = "SELECT id, record FROM run WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC";
     let mut find = db.prepare_cached(sql)?;
     let mut found = find.query([source.map(SourceName::as_str)])?;
@@ -73,7 +71,7 @@ pub(super) fn runs(
         && let Some(row) = found.next()?
     {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        match record::read("run", text(1)?) {
+        match db.keys.read(&Place::run(&RunId::new(text(0)?)), text(1)?) {
             Ok(run) => runs.push(run),
             Err(error) => tracing::error!(run = text(0)?, %error, "it is not listed"),
         }
@@ -82,11 +80,7 @@ pub(super) fn runs(
 }
 
 /// Writes items of a run.
-pub(super) fn save_items(
-    db: &Connection,
-    run: &RunId,
-    items: &[(u64, String)],
-) -> Result<(), Stop> {
+pub(super) fn save_items(db: &Db, run: &RunId, items: &[(u64, String)]) -> Result<(), Stop> {
     let there = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
     if !db.prepare_cached(there)?.query_row([run.as_str()], |row| row.get::<_, bool>(0))? {
         return Err(StoreError::NoRun(run.clone()).into());
@@ -101,25 +95,22 @@ pub(super) fn save_items(
 }
 
 /// Items of a run, by their numbers.
-pub(super) fn items(
-    db: &Connection,
-    run: &RunId,
-    after: u64,
-    most: usize,
-) -> Result<Vec<Item>, Stop> {
-    let sql = "SELECT record FROM item WHERE run = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+pub(super) fn items(db: &Db, run: &RunId, after: u64, most: usize) -> Result<Vec<Item>, Stop> {
+    let sql =
+        "SELECT record, number FROM item WHERE run = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
     let mut find = db.prepare_cached(sql)?;
     let mut found = find.query((run.as_str(), number(after), limit(most)))?;
     let mut items = Vec::new();
     while let Some(row) = found.next()? {
         let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        items.push(record::read("item", text)?);
+        let number = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+        items.push(db.keys.read(&Place::item(run, number), text)?);
     }
     Ok(items)
 }
 
 /// Lets go of runs that ended, each after its items, `most` records at most; says how many.
-pub(super) fn trim(db: &Connection, retention: Retention, most: usize) -> Result<usize, Stop> {
+pub(super) fn trim(db: &Db, retention: Retention, most: usize) -> Result<usize, Stop> {
     let oldest = "SELECT id FROM run WHERE ended = 1 AND started < ?1 ORDER BY started LIMIT 1";
     let items = "DELETE FROM item WHERE run = ?1 AND number IN \
                  (SELECT number FROM item WHERE run = ?1 ORDER BY number LIMIT ?2)";

@@ -6,18 +6,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Transaction, TransactionBehavior};
 
+use super::Stop;
+use super::file::{self, Db};
 use super::rows::{self, Written};
-use super::{Stop, file};
+use crate::store::seal::Keys;
 
 /// Takes the lock `<database>.lock`; the system lets go of it when the file is closed or the
 /// process ends, in whatever way. Leases that an earlier server left behind run out at once.
-pub(super) fn take(database: &Path, now: Timestamp) -> Result<File, Stop> {
+pub(super) fn take(database: &Path, keys: &Keys, now: Timestamp) -> Result<File, Stop> {
     let lock = lock(database)?;
-    let mut db = file::open_to_write(database)?;
-    let whole = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    begin(&whole, now)?;
+    let db = file::open_to_write(database, keys)?;
+    let whole = Transaction::new_unchecked(&db, TransactionBehavior::Immediate)?;
+    begin(&db, now)?;
     whole.commit()?;
     Ok(lock)
 }
@@ -25,7 +27,7 @@ pub(super) fn take(database: &Path, now: Timestamp) -> Result<File, Stop> {
 /// Ends the leases of an earlier server, who is gone: they are taken back by the next lease. When
 /// events were received later than now, the clock was set back by at least so much, and nothing
 /// shall wait for it to catch up.
-fn begin(db: &Connection, now: Timestamp) -> Result<(), Stop> {
+fn begin(db: &Db, now: Timestamp) -> Result<(), Stop> {
     db.execute("UPDATE person SET lease_until = 0 WHERE lease IS NOT NULL", [])?;
     let at = now.as_millisecond();
     let last: Option<i64> =
@@ -41,7 +43,7 @@ fn begin(db: &Connection, now: Timestamp) -> Result<(), Stop> {
         // What a newer program wrote is left to it.
         if let Ok(Some(mut delivery)) = rows::delivery(db, &id) {
             delivery.due = (delivery.due - SignedDuration::from_millis(ahead)).max(now);
-            Written::new(delivery).update(db)?;
+            Written::new(delivery, &db.keys).update(db)?;
         }
     }
     for sql in [

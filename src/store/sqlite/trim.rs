@@ -1,7 +1,6 @@
 //! Letting go of what is old, some at a time, and giving the room back to the file system.
 
-use rusqlite::Connection;
-
+use super::file::Db;
 use super::{Stop, limit, runs};
 use crate::store::Retention;
 
@@ -13,7 +12,7 @@ const SPARE_PAGES: i64 = 1_000;
 const GIVEN_BACK: i64 = 500;
 
 /// Deletes what is past its retention; says how many records went.
-pub(super) fn trim(db: &Connection, retention: Retention) -> Result<u64, Stop> {
+pub(super) fn trim(db: &Db, retention: Retention) -> Result<u64, Stop> {
     // Left to itself SQLite would sort all settled deliveries each time.
     let deliveries = "DELETE FROM delivery WHERE rowid IN (SELECT rowid FROM delivery \
         INDEXED BY delivery_by_age WHERE state IN ('done', 'ignored') AND received < ?1 ORDER BY received LIMIT ?2)";

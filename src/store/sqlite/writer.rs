@@ -10,10 +10,10 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Stop;
+use super::file::Db;
 use crate::clock::Stopwatch;
 use crate::store::{StoreError, count_call};
 
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection) -> io::Result<Self> {
+    pub(super) fn start(db: Db) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(WAITING);
         let thread = Builder::new().name("sqlite writer".into()).spawn(move || serve(&db, jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -40,7 +40,7 @@ impl Writer {
     pub(super) async fn write<T, W>(&self, doing: &'static str, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Stop> + Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Stop> + Send + 'static,
     {
         let watch = Stopwatch::start();
         let gone = || Stop::Other("the writer has stopped: restart this program".into());
@@ -66,7 +66,7 @@ impl Drop for Writer {
 /// One piece of work, whatever it gives back.
 trait Job: Send {
     /// Does it; says whether what it wrote shall stay.
-    fn run(&mut self, db: &Connection) -> bool;
+    fn run(&mut self, db: &Db) -> bool;
     /// Tells the caller.
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
@@ -80,9 +80,9 @@ struct Task<T, W> {
 impl<T, W> Job for Task<T, W>
 where
     T: Send,
-    W: FnOnce(&Connection) -> Result<T, Stop> + Send,
+    W: FnOnce(&Db) -> Result<T, Stop> + Send,
 {
-    fn run(&mut self, db: &Connection) -> bool {
+    fn run(&mut self, db: &Db) -> bool {
         self.outcome = self.work.take().map(|work| work(db));
         matches!(self.outcome, Some(Ok(_)))
     }
@@ -100,7 +100,7 @@ where
     }
 }
 
-fn serve(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn serve(db: &Db, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     let mut jobs = Vec::with_capacity(TOGETHER);
     while queue.blocking_recv_many(&mut jobs, TOGETHER) > 0 {
         let committed = commit(db, &mut jobs).map_err(Arc::new);
@@ -114,7 +114,7 @@ fn serve(db: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+fn commit(db: &Db, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
     let say = |command: &str| db.prepare_cached(command)?.execute([]);
     say("BEGIN IMMEDIATE")?;
     for job in jobs {
@@ -135,15 +135,18 @@ fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Er
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
+    use crate::store::seal::Keys;
 
     fn writer() -> Writer {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
-        Writer::start(db).unwrap()
+        Writer::start(Db::new(db, Keys::none())).unwrap()
     }
 
-    fn add(text: String) -> impl FnOnce(&Connection) -> Result<(), Stop> + Send + 'static {
+    fn add(text: String) -> impl FnOnce(&Db) -> Result<(), Stop> + Send + 'static {
         move |db| {
             db.execute("INSERT INTO line VALUES (?1)", [text])?;
             Ok(())
@@ -152,18 +155,18 @@ mod tests {
 
     async fn lines(writer: &Writer) -> i64 {
         let count = "SELECT count(*) FROM line";
-        let count = |db: &Connection| Ok(db.query_row(count, [], |row| row.get(0))?);
+        let count = |db: &Db| Ok(db.query_row(count, [], |row| row.get(0))?);
         writer.write("count", count).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_refusal_leaves_no_trace_and_spoils_nobody() {
         let writer = writer();
-        let refused = |db: &Connection| -> Result<(), Stop> {
+        let refused = |db: &Db| -> Result<(), Stop> {
             add("refused".into())(db)?;
             Err(StoreError::LeaseLost.into())
         };
-        let broken = |db: &Connection| -> Result<(), Stop> {
+        let broken = |db: &Db| -> Result<(), Stop> {
             add("broken".into())(db)?;
             Ok(db.execute_batch("INSERT INTO no_such_table VALUES (1)")?)
         };
@@ -184,7 +187,7 @@ mod tests {
     async fn a_full_database_is_told_and_over_when_there_is_room() {
         let writer = writer();
         let room = async |pages: i64| {
-            let set = move |db: &Connection| {
+            let set = move |db: &Db| {
                 db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
                 Ok(())
             };

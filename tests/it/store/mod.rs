@@ -162,6 +162,7 @@ macro_rules! suite {
 }
 
 suite!(on_sqlite, crate::store::sqlite::open);
+suite!(on_sealed_sqlite, crate::store::sqlite::open_sealed);
 
 // Below the macro, which it uses.
 mod redis;

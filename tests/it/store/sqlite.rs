@@ -11,24 +11,34 @@ use std::time::Duration;
 
 use instep::clock::Clock;
 use instep::model::{Arrival, DeliveryState, Fate, Lane};
+use instep::store::seal::Keys;
 use instep::store::sqlite::SqliteStore;
 use instep::store::{LeaseRequest, Retention, Store, StoreError};
 
-use super::suite::{Fixture, LASTING, Later, Stored, arrival, bob, fresh, lease};
+use super::suite::{Fixture, LASTING, Later, Stored, arrival, bob, fresh, keys, lease};
 
 /// A store in a new folder.
 pub async fn open() -> Fixture {
     let folder = tempfile::tempdir().expect("a folder");
-    open_in(folder.path().join("instep.db"), folder)
+    open_in(folder.path().join("instep.db"), folder, Keys::none())
 }
 
-fn open_in(path: PathBuf, folder: tempfile::TempDir) -> Fixture {
+/// A store in a new folder that is sealed.
+pub async fn open_sealed() -> Fixture {
+    let folder = tempfile::tempdir().expect("a folder");
+    open_in(folder.path().join("instep.db"), folder, keys(1, &[]))
+}
+
+fn open_in(path: PathBuf, folder: tempfile::TempDir, keys: Keys) -> Fixture {
     let clock = Fixture::clock();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, clock.clone()).expect("open"));
-    let open_again = {
+    let open = {
         let (path, clock) = (path.clone(), clock.clone());
+        move || SqliteStore::open_sealed(&path, clock.clone(), keys.clone()).expect("open")
+    };
+    let store: Arc<dyn Store> = Arc::new(open());
+    let open_again = {
         move || {
-            let store = SqliteStore::open(&path, clock.clone()).expect("open again");
+            let store = open();
             Box::pin(std::future::ready(Arc::new(store) as Arc<dyn Store>)) as Later<_>
         }
     };
@@ -66,7 +76,7 @@ fn raw(path: &Path) -> rusqlite::Connection {
 fn open_with_path() -> (Fixture, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("instep.db");
-    (open_in(path.clone(), folder), path)
+    (open_in(path.clone(), folder, Keys::none()), path)
 }
 
 fn refused(result: Result<SqliteStore, StoreError>) -> StoreError {

@@ -13,46 +13,52 @@ use std::sync::Arc;
 
 use instep::clock::Clock;
 use instep::store::redis::RedisStore;
+use instep::store::seal::Keys;
 use instep::store::{Store, StoreError};
 use redis::cmd;
 
-use super::suite::{Fixture, Stored};
+use super::suite::{Fixture, Stored, keys};
 use crate::harness::redis::{Cluster, Sentinel, Server, namespace, shared};
 
 suite!(on_redis, crate::store::redis::open);
+suite!(on_sealed_redis, crate::store::redis::open_sealed);
 suite!(on_redis_cluster, crate::store::redis::open_on_cluster);
 suite!(on_redis_sentinel, crate::store::redis::open_on_sentinel);
 
 /// An empty store on a single server.
 pub fn open() -> Ready<Fixture> {
-    ready(fixture(shared().url(), |_| shared()))
+    ready(fixture(shared().url(), |_| shared(), Keys::none()))
+}
+
+/// An empty store on a single server that is sealed.
+pub fn open_sealed() -> Ready<Fixture> {
+    ready(fixture(shared().url(), |_| shared(), keys(1, &[])))
 }
 
 /// An empty store on a Cluster.
 pub fn open_on_cluster() -> Ready<Fixture> {
     let cluster = Cluster::shared();
-    ready(fixture(cluster.url(), |key| cluster.owner(key)))
+    ready(fixture(cluster.url(), |key| cluster.owner(key), Keys::none()))
 }
 
 /// An empty store on a Sentinel group.
 pub fn open_on_sentinel() -> Ready<Fixture> {
     let group = Sentinel::shared();
-    ready(fixture(group.url(), |_| &group.master))
+    ready(fixture(group.url(), |_| &group.master, Keys::none()))
 }
 
-fn fixture(url: String, owner: impl Fn(&str) -> &'static Server) -> Fixture {
+fn fixture(url: String, owner: impl Fn(&str) -> &'static Server, keys: Keys) -> Fixture {
     let (namespace, clock) = (namespace(), Fixture::clock());
     let tag = format!("{{{namespace}}}");
     let owner = owner(&tag);
-    let store = Arc::new(connect(&url, &namespace, &clock));
-    let same = clock.clone();
+    let open = {
+        let (namespace, clock) = (namespace.clone(), clock.clone());
+        move || connect(&url, &namespace, &clock).sealed_with(keys.clone())
+    };
     Fixture {
-        store,
+        store: Arc::new(open()),
         clock,
-        open_again: Box::new(move || {
-            let (url, namespace, clock) = (url.clone(), namespace.clone(), same.clone());
-            Box::pin(async move { Arc::new(connect(&url, &namespace, &clock)) as Arc<dyn Store> })
-        }),
+        open_again: Box::new(move || Box::pin(ready(Arc::new(open()) as Arc<dyn Store>))),
         plant: Box::new(move |stored, text| {
             match stored {
                 Stored::Delivery(id) => {

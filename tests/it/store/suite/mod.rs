@@ -22,12 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use instep::clock::Clock;
 use instep::model::{
     AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Fate,
     Lane, Link, Person, RunId, SourceName,
 };
+use instep::store::seal::Keys;
 use instep::store::{Accepted, Lease, LeaseRequest, Store};
 use jiff::Timestamp;
 
@@ -134,6 +137,12 @@ impl Fixture {
     pub async fn state(&self, id: &DeliveryId) -> DeliveryState {
         self.delivery(id).await.state
     }
+}
+
+/// Keys that are made of one byte each.
+pub fn keys(newest: u8, older: &[u8]) -> Keys {
+    let key = |byte: &u8| BASE64_STANDARD.encode([*byte; 32]).into();
+    Keys::new(&key(&newest), &older.iter().map(key).collect::<Vec<_>>()).expect("keys")
 }
 
 /// The source that most cases speak of.
