@@ -76,8 +76,8 @@ impl Scheduler {
             let retention = Retention {
                 events: now - self.settings.keep_events,
                 deliveries: now - self.settings.keep_deliveries,
-                runs: now - self.settings.keep_deliveries,
-                audit: now - self.settings.keep_deliveries,
+                runs: now - self.settings.keep_runs,
+                audit: now - self.settings.keep_audit,
             };
             while self.store.trim(retention).await? > 0 {}
         }

@@ -20,6 +20,7 @@ use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
 use crate::store::budget::Budget;
 use crate::store::redis::RedisStore;
+use crate::store::seal::Keys;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Rate, Store, StoreError};
 use crate::targets::TargetError;
@@ -47,15 +48,26 @@ pub async fn open_store(
     clock: &Clock,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let url = settings.url.expose_secret();
+    let keys = store_keys(settings)?;
     let Some(path) = SqliteStore::parse_url(url) else {
         let store = RedisStore::connect(url, &settings.namespace, clock.clone())?;
-        return Ok(Arc::new(store));
+        return Ok(Arc::new(store.sealed_with(keys)));
     };
-    let store = SqliteStore::open(&path, clock.clone())?;
+    let store = SqliteStore::open_sealed(&path, clock.clone(), keys)?;
     if purpose == Purpose::Serving {
         store.lock_for_serving()?;
     }
     Ok(Arc::new(store))
+}
+
+/// The keys that the configuration has for the store.
+///
+/// # Errors
+/// When one of them is none.
+pub fn store_keys(settings: &StoreSettings) -> Result<Keys, StoreError> {
+    let Some(newest) = &settings.key else { return Ok(Keys::none()) };
+    Keys::new(newest, &settings.old_keys)
+        .map_err(|error| StoreError::Unreadable { what: "key", why: error.to_string() })
 }
 
 /// Compiles the rules.

@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::address::{public_url, store_password, store_problem};
+use super::address::public_url;
 use super::console::console;
-use super::ends::{is_name, sources, target};
+use super::ends::{sources, target};
 use super::maintenance;
 use super::notify::{mail, notify, report};
 use super::rules;
-use super::secret::{Literal, Slot, Vault};
+use super::secret::Vault;
+use super::store::store;
 use super::table::Table;
 use super::telemetry::telemetry;
 use super::value::{Value, printable};
@@ -31,7 +30,7 @@ use super::{
 const TARGET_CALLS: u32 = 6;
 
 /// Seconds of a day.
-const DAY: u32 = 24 * 60 * 60;
+pub(super) const DAY: u32 = 24 * 60 * 60;
 
 /// Everything the file says. `None` where a problem was noted.
 pub(super) struct Parts {
@@ -160,41 +159,6 @@ fn server(table: Table<'_>) -> ServerSettings {
         connections: table.size("connections", 1..=65_536),
         shutdown: table.seconds("shutdown_seconds", 1..=600),
         public_url: public_url(&table),
-    };
-    table.finish();
-    settings
-}
-
-fn store(table: Table<'_>, vault: Vault<'_>) -> StoreSettings {
-    let given = table.get("url");
-    let url = match given {
-        Some(value) => {
-            let key = table.full("url");
-            let slot = Slot { key: &key, value, variable: "INSTEP_STORE_URL" };
-            vault.secret(slot, Literal::Allowed)
-        }
-        None => Some(SecretString::from(table.text_or_default("url"))),
-    };
-    if let Some(message) = url.as_ref().and_then(|url| store_problem(url.expose_secret())) {
-        table.wrong("url", message);
-    }
-    if let (Some(url), Some(true)) = (&url, given.map(|value| value.get_ref().is_str())) {
-        let (password, here) = store_password(url.expose_secret());
-        if password && !here {
-            let message = "holds a password: keep it out of this file with \
-                           url = { env = \"INSTEP_STORE_URL\" }";
-            table.warn("url", message);
-        }
-    }
-    let namespace = table.text_or_default("namespace");
-    if !is_name(namespace, "_-") && table.get("namespace").is_some_and(|v| v.get_ref().is_str()) {
-        table.wrong("namespace", "expected 1 to 32 characters of a-z 0-9 _ -");
-    }
-    let settings = StoreSettings {
-        url: url.unwrap_or_default(),
-        namespace: namespace.to_owned(),
-        keep_events: table.seconds("keep_events_days", 1..=3650) * DAY,
-        keep_deliveries: table.seconds("keep_deliveries_days", 1..=3650) * DAY,
     };
     table.finish();
     settings

@@ -15,6 +15,7 @@ mod problem;
 mod rules;
 mod secret;
 mod show;
+mod store;
 mod sync;
 mod table;
 mod telemetry;
@@ -259,6 +260,14 @@ pub struct StoreSettings {
     pub keep_events: Duration,
     /// `keep_deliveries_days`
     pub keep_deliveries: Duration,
+    /// `keep_runs_days`
+    pub keep_runs: Duration,
+    /// `keep_audit_days`
+    pub keep_audit: Duration,
+    /// `key`: seals what is stored of people, 32 bytes in base64. Absent: nothing is sealed.
+    pub key: Option<SecretString>,
+    /// `old_keys`: they still open what they sealed.
+    pub old_keys: Vec<SecretString>,
 }
 
 /// `[worker]`

@@ -29,6 +29,8 @@ const PLAIN: &[&str] = &[
     "namespace",
     "keep_events_days",
     "keep_deliveries_days",
+    "keep_runs_days",
+    "keep_audit_days",
     "lease_seconds",
     "concurrency",
     "attempts",

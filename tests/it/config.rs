@@ -42,6 +42,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "BOB_TOKEN" => Some("token-hunter2".to_owned()),
         "BOB_WEBHOOK_SECRET" => Some("hook-hunter2\n".to_owned()),
+        "STORE_KEY" => Some("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n".to_owned()),
         "LMS_CLIENT_SECRET" | "STORE" => Some("redis://:hunter2@db".to_owned()),
         "EMPTY" => Some("\n".to_owned()),
         _ => None,
@@ -96,6 +97,8 @@ fn what_is_in_order_has_the_examples_values_for_everything_else() {
     assert_eq!(store.namespace, "instep");
     let day = Duration::from_secs(86_400);
     assert_eq!((store.keep_events, store.keep_deliveries), (day * 30, day * 90));
+    assert_eq!((store.keep_runs, store.keep_audit), (day * 90, day * 365));
+    assert!(store.key.is_none() && store.old_keys.is_empty());
     assert_eq!((worker.lease, worker.concurrency), (Duration::from_secs(180), 16));
     assert_eq!((worker.attempts, worker.first_retry), (12, Duration::from_secs(2)));
     assert_eq!(worker.longest_retry, Duration::from_secs(3600));
@@ -389,6 +392,32 @@ fn secrets_come_from_the_environment_or_a_file() {
     let store = parse(&store).unwrap();
     assert_eq!(store.settings.store.url.expose_secret(), "redis://:hunter2@db");
     assert!(store.warnings.is_empty());
+}
+
+#[test]
+fn the_store_takes_keys_and_refuses_what_is_none() {
+    let with = |table: &str| parse(&format!("[store]\n{table}\n{GOOD}"));
+    let key = "key = { env = \"STORE_KEY\" }";
+    let store = with(&format!("{key}\nold_keys = [{{ env = \"STORE_KEY\" }}]")).unwrap();
+    let store = store.settings.store;
+    assert!(store.key.is_some() && store.old_keys.len() == 1);
+    assert!(!format!("{store:?}").contains("AQEB"), "it never prints");
+    let weak = "is not 32 bytes in base64, 44 characters: `openssl rand -base64 32` makes some";
+    for (table, expected) in [
+        ("key = { env = \"BOB_TOKEN\" }", format!("2:7 store.key: {weak}")),
+        (
+            "key = \"hunter2\"",
+            "2:7 store.key: a secret must not stand in this file: use { env = \
+             \"INSTEP_STORE_KEY\" } or { file = \"/path\" }"
+                .to_owned(),
+        ),
+        (
+            "old_keys = [{ env = \"STORE_KEY\" }]",
+            "2:12 store.old_keys: needs a `key`: the one that seals from now on".to_owned(),
+        ),
+    ] {
+        assert_eq!(problems(&format!("[store]\n{table}\n{GOOD}")), [expected]);
+    }
 }
 
 #[cfg(unix)]

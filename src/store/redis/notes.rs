@@ -52,7 +52,10 @@ impl RedisStore {
         now: Option<&str>,
     ) -> Result<bool, StoreError> {
         let keys = self.keys().await?;
-        let now = now.map(|text| keys.shut(&Place::note(name), text));
+        let shut = |text| keys.shut(&Place::note(name), text);
+        if keys.is_none() {
+            return self.swap_note(name, before.map(shut), now.map(shut)).await;
+        }
         loop {
             // The same text is sealed differently each time: what stands there now is compared.
             let stored = self.read_stored_note(name).await?;
@@ -60,17 +63,25 @@ impl RedisStore {
                 return Ok(false);
             }
             let stored = stored.map(|(stored, _)| stored);
-            let mut call =
-                PUT_NOTE.on(&[&self.names.notes]).arg(name).arg(Uuid::now_v7().to_string());
-            for text in [&stored, &now] {
-                call = call.arg(text.as_ref().map_or("", |_| "text"));
-                call = call.arg(text.as_deref().unwrap_or_default());
-            }
-            if read("put_note", call.run(&self.connection).await)? {
+            if self.swap_note(name, stored, now.map(shut)).await? {
                 return Ok(true);
             }
             // Somebody was quicker, or has only sealed it anew.
         }
+    }
+
+    /// Puts one stored text in the place of another.
+    async fn swap_note(
+        &self,
+        name: &str,
+        before: Option<String>,
+        now: Option<String>,
+    ) -> Result<bool, StoreError> {
+        let mut call = PUT_NOTE.on(&[&self.names.notes]).arg(name).arg(Uuid::now_v7().to_string());
+        for text in [before, now] {
+            call = call.arg(text.as_ref().map_or("", |_| "text")).arg(text.unwrap_or_default());
+        }
+        read("put_note", call.run(&self.connection).await)
     }
 }
 
