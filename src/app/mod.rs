@@ -13,6 +13,7 @@ mod items;
 mod mailing;
 mod matches;
 mod misses;
+mod moving;
 mod names;
 mod pages;
 mod preview;
@@ -39,7 +40,7 @@ use tokio_util::task::TaskTracker;
 pub use comparison::{Comparison, compare, wanted};
 pub use connect::{
     Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, sources,
-    try_connections,
+    store_keys, try_connections,
 };
 pub use desk::Desk;
 pub use difference::{Counts, Difference, Rivals, Turn};
@@ -47,6 +48,7 @@ pub use examples::{Mismatch, Outcome, run_examples};
 pub use items::{Item, Kind, Sign, Totals, group_name, items, manager_name};
 pub use matches::{Followed, Matter, NotDecided, consider, decide, disputes};
 pub use misses::{Missing, misses};
+pub use moving::{MoveError, Moved, export, import};
 pub use names::misnamed;
 pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::{Lack, Shown};

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use self::page::show_candidate;
@@ -45,6 +46,8 @@ struct Story {
     /// Whose each candidate is, as we know it.
     owners: BTreeMap<String, Person>,
     history: Vec<Delivery>,
+    /// When the person was forgotten, if they were.
+    forgotten: Option<Timestamp>,
 }
 
 /// Explains everybody whom the key names.
@@ -113,12 +116,17 @@ impl Story {
         };
         let history = store.deliveries(&filter, HISTORY).await?;
         let version = previewer.version().to_owned();
-        Ok(Self { preview, explanation, version, lacks, owners, history })
+        let forgotten = store.forgotten(&preview.person).await?;
+        Ok(Self { preview, explanation, version, lacks, owners, history, forgotten })
     }
 
     fn is_of_nobody(&self) -> bool {
         let Preview { record, link, choice, .. } = &self.preview;
-        record.is_none() && link.is_none() && choice.is_none() && self.history.is_empty()
+        self.forgotten.is_none()
+            && record.is_none()
+            && link.is_none()
+            && choice.is_none()
+            && self.history.is_empty()
     }
 
     fn rules(&self) -> &[Explained] {
@@ -153,7 +161,7 @@ impl Story {
     }
 
     fn json(&self) -> Value {
-        let Self { preview, explanation, version, lacks, owners, history } = self;
+        let Self { preview, explanation, version, lacks, owners, history, forgotten } = self;
         let rules: Vec<Value> = self
             .rules()
             .iter()
@@ -172,6 +180,7 @@ impl Story {
             .collect();
         json!({
             "person": preview.person.to_string(),
+            "forgotten": forgotten,
             "shown": preview.record.is_some(),
             "record": preview.record.as_ref().map(|record| &record.0),
             "missing": lacks,

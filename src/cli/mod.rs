@@ -11,8 +11,10 @@ pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod forget;
 pub mod init;
 pub mod matches;
+pub mod moving;
 pub mod pause;
 pub mod person;
 pub mod plan;
@@ -97,6 +99,14 @@ enum Command {
     Tokens(tokens::TokensArgs),
     /// Shows who did what, from where, and what came of it.
     Audit(audit::AuditArgs),
+    /// Erases a person everywhere in the store; `--undo` lifts it.
+    Forget(forget::ForgetArgs),
+    /// Writes everything that the store holds into a file.
+    Export(moving::ExportArgs),
+    /// Takes a file of `export` in, into an empty store.
+    Import(moving::ImportArgs),
+    /// Seals everything that is stored with the key of [store].
+    Reseal,
     /// Runs a HiBob and a 360Learning to practise on.
     Sandbox(sandbox::SandboxArgs),
 }
@@ -218,6 +228,15 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         Command::Users(args) => users::run(args, config).await,
         Command::Tokens(args) => tokens::run(args, config).await,
         Command::Audit(args) => audit::run(args, config).await,
+        Command::Forget(args) => {
+            with_store(config, async |loaded, store, clock| {
+                forget::run(args, loaded.settings, &store, &clock).await
+            })
+            .await
+        }
+        Command::Export(args) => moving::export(args, config).await,
+        Command::Import(args) => moving::import(args, config).await,
+        Command::Reseal => moving::reseal_all(config).await,
         Command::Person(args) => {
             with_store(config, async |loaded, store, clock| {
                 let sources: Vec<SourceName> =

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::deliveries::table::{BOLD, DIM, plain, table, time};
@@ -50,6 +51,7 @@ pub async fn run(
 struct Sight {
     person: Person,
     link: Option<Link>,
+    forgotten: Option<Timestamp>,
     waiting: Vec<Delivery>,
     last: Vec<Delivery>,
     holds: Vec<Hold>,
@@ -64,7 +66,8 @@ async fn show(
     let mut found = false;
     for person in candidates(&args.key, store, sources).await? {
         let sight = look(store, person).await?;
-        if sight.link.is_none() && sight.waiting.is_empty() && sight.last.is_empty() {
+        let forgotten = sight.forgotten.is_some();
+        if !forgotten && sight.link.is_none() && sight.waiting.is_empty() && sight.last.is_empty() {
             continue;
         }
         if args.json {
@@ -115,6 +118,7 @@ async fn look(store: &dyn Store, person: Person) -> Result<Sight, StoreError> {
     holds.retain(|hold| hold.scope == "target" || hold.scope == scope);
     Ok(Sight {
         link: store.link(&person).await?,
+        forgotten: store.forgotten(&person).await?,
         waiting: store.deliveries(&of(Some(DeliveryState::Waiting)), WAITING).await?,
         last: store.deliveries(&of(None), LAST).await?,
         holds,
@@ -143,6 +147,7 @@ impl Sight {
         json!({
             "source": self.person.source,
             "employee": self.person.employee,
+            "forgotten": self.forgotten,
             "link": link,
             "holds": self.holds,
             "waiting": self.waiting,
@@ -157,6 +162,9 @@ impl Sight {
         let mut say = |what: &str, said: &str| {
             let _ = writeln!(text, "  {DIM}{what:<11}{DIM:#} {}", plain(said));
         };
+        if let Some(at) = self.forgotten {
+            say("forgotten", &format!("on {} UTC: nothing new is kept or done", time(at)));
+        }
         match &self.link {
             None => say("account", "none is linked yet"),
             Some(link) => link_lines(link, &mut say),

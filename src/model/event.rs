@@ -48,6 +48,9 @@ impl Event {
     }
 }
 
+/// Why nothing becomes of an event about somebody who was forgotten.
+pub const FORGOTTEN: &str = "this person was forgotten here: `instep forget --undo` lifts it";
+
 /// What shall become of an event that is taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fate {
@@ -72,6 +75,13 @@ impl Arrival {
     /// Live work from an event of our own.
     pub fn live(event: Event) -> Self {
         Self { event, fate: Fate::Deliver(Lane::Live), delivery: DeliveryId::fresh() }
+    }
+
+    /// As it is kept of somebody who was forgotten: that it came, and nothing of what it said.
+    pub fn of_the_forgotten(mut self) -> Self {
+        self.event.raw = Bytes::new();
+        self.fate = Fate::Ignore(FORGOTTEN.to_owned());
+        self
     }
 
     /// The delivery that carries the event, as it is at first. An event that names nobody could

@@ -25,7 +25,7 @@ pub use audit::{AuditEntry, AuditId};
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};
 pub use employee::{Answer, Record, Seen};
-pub use event::{APPOINTMENT, Arrival, Event, Fate, MANAGER_ARRIVED};
+pub use event::{APPOINTMENT, Arrival, Event, FORGOTTEN, Fate, MANAGER_ARRIVED};
 pub use failure::{Failure, Which};
 pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,

@@ -123,6 +123,10 @@ impl<'r> Comparison<'r> {
                 tally.note(seen);
             }
         }
+        if self.links.forgotten.contains_key(&id) {
+            *self.result.filtered.entry("forgotten".to_owned()).or_default() += 1;
+            return self.is_somebodys(&id, record);
+        }
         let known = self.links.get(&id).is_some_and(|link| link.account.is_some());
         let found = match self.rules.decide(record, self.now).decision {
             Decision::OutOfScope { deactivate: true, .. } if known => {

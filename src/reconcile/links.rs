@@ -1,7 +1,9 @@
 //! What is known of everybody's accounts when a run begins, as far as comparing needs it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+
+use jiff::Timestamp;
 
 use crate::model::{
     AccountId, AccountStatus, Desired, EmployeeId, FoundBy, GroupId, Link, ManagerKey, SourceName,
@@ -29,6 +31,8 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Links {
     pub people: HashMap<EmployeeId, Known>,
+    /// Who was forgotten here: they are left alone.
+    pub forgotten: BTreeMap<EmployeeId, Timestamp>,
     owners: HashMap<AccountId, EmployeeId>,
     hash: RandomState,
 }
@@ -39,7 +43,8 @@ impl Links {
     /// # Errors
     /// When the store is not available or one of them cannot be read.
     pub async fn read(store: &dyn Store, source: &SourceName) -> Result<Self, StoreError> {
-        let mut links = Self::default();
+        let forgotten = store.all_forgotten(source).await?;
+        let mut links = Self { forgotten, ..Self::default() };
         let mut from: Option<String> = None;
         loop {
             let portion = store.links(source, from.as_deref(), PORTION).await?;
@@ -49,7 +54,7 @@ impl Links {
                     links.owners.insert(account.clone(), person.employee.clone());
                 }
                 let link = Link {
-                    applied: std::collections::BTreeMap::new(),
+                    applied: BTreeMap::new(),
                     misses: Vec::new(),
                     appointment: None,
                     ..link

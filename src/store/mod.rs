@@ -5,23 +5,28 @@
 //! them on all of them. Records are stored in the versioned form of [`record`].
 
 pub mod budget;
+pub mod forget;
 pub mod newest;
 mod portion;
 pub mod record;
 pub mod redis;
+pub mod reseal;
 pub mod seal;
 pub mod sqlite;
+pub mod stored;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::stored::{Dump, Found, Stored, StoredEvent};
 use crate::clock::Deadline;
 use crate::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, Event,
-    EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
+    EmployeeId, Event, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// Why the store did not do it; a variant is something the caller does.
@@ -454,6 +459,46 @@ pub trait Store: Send + Sync + 'static {
 
     /// Lets go of what is past its retention, some at a time; says how many records went.
     async fn trim(&self, retention: Retention) -> Result<u64, StoreError>;
+
+    /// Leaves a tombstone for a person, which says only that they were forgotten and when, and takes
+    /// them out of the queue with what a human decided about them; says whether that was possible:
+    /// not while they are under lease. From then on an event about them is ignored, and kept without
+    /// its body. What else is stored of them is erased by [`forget::erase`].
+    async fn forget(&self, person: &Person, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes a tombstone away; says whether there was one.
+    async fn remember(&self, person: &Person) -> Result<bool, StoreError>;
+
+    /// When a person was forgotten, if they were.
+    async fn forgotten(&self, person: &Person) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Everybody of a source who was forgotten, and when.
+    async fn all_forgotten(
+        &self,
+        source: &SourceName,
+    ) -> Result<BTreeMap<EmployeeId, Timestamp>, StoreError>;
+
+    /// A part of everything that is stored, about `most` things; `from` is where the part before
+    /// ended.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when one of them cannot be read.
+    async fn dump(&self, from: Option<&str>, most: usize) -> Result<Dump, StoreError>;
+
+    /// Takes in what a store handed out, in its order. It is not one step: when it fails some may be
+    /// there, and all may be handed in again. It is for a store that nobody works on yet.
+    async fn restore(&self, kept: &[Stored]) -> Result<(), StoreError>;
+
+    /// Puts one thing in the place of another, sealed with the newest key, or takes it away; says for
+    /// how many. One that is not as it was thought to be is left alone, and so is, unless it stays as
+    /// it is, what belongs to a person under lease.
+    async fn swap(&self, changes: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError>;
+
+    /// Forgets that other keys than the newest ever sealed something.
+    async fn retire_keys(&self) -> Result<(), StoreError>;
+
+    /// Has the traces of what was erased go from the store's files, as far as it is the store's to do.
+    async fn wipe(&self) -> Result<(), StoreError>;
 
     /// The name that the store was given when it was new. Another name later means that it was
     /// emptied in between.

@@ -4,6 +4,7 @@
 //!
 //! A deed writes into the store and nowhere else: what shall change in the target becomes a delivery.
 
+mod forget;
 mod pauses;
 mod runs;
 mod who;
@@ -63,6 +64,8 @@ impl Desk {
             Verb::Approve { run, slice, whom } => self.approve(actor, &run, slice, &whom).await,
             Verb::Reject { run, slice, reason } => self.reject(actor, &run, slice, &reason).await,
             Verb::Cancel { run } => self.cancel(actor, &run).await,
+            Verb::Forget { person } => self.forget(&person).await,
+            Verb::LiftForgetting { person } => self.remember(&person).await,
             Verb::Pause { scope, reason, until } => self.pause(actor, scope, reason, until).await,
             Verb::Resume { scope } => self.resume(actor, &scope).await,
             Verb::SaveUser { name, access, password } => {

@@ -50,6 +50,13 @@ const ATTEMPTS: usize = 3;
 pub(super) fn show(story: &Story) {
     let person = plain(&story.preview.person.to_string());
     anstream::println!("{BOLD}{person}{BOLD:#}\n");
+    if let Some(at) = story.forgotten {
+        anstream::println!(
+            "{WARN}Forgotten on {} UTC: nothing is kept or done until `instep forget --undo \
+             {person}`.{WARN:#}\n",
+            time(at)
+        );
+    }
     match &story.preview.record {
         None => anstream::println!(
             "{WARN}Record: HiBob does not show this person. That proves nothing, so nothing would be \

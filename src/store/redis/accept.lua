@@ -3,20 +3,23 @@
 -- KEYS: as named below; ready is live or bulk
 -- ARGV: now, then for each: event, "<delivery>\0<meta>\0<raw>", delivery, its JSON,
 --       received (13 digits), row of people, employee, lane ('' when there is nothing to do),
---       due (ms from now)
-local events, seen, repeats, deliveries, waiting, dead, ignored, people, queue, ready, leases =
-  unpack(KEYS)
+--       due (ms from now), person ('' when nothing is kept of what it said)
+-- One about somebody who was forgotten is not taken: the answer is ''.
+local events, seen, repeats, deliveries, waiting, dead, ignored, people, queue, ready, leases,
+  forgotten = unpack(KEYS)
+local some_forgotten = call('EXISTS', forgotten) == 1
 
 -- The body of each event as it is now: in Redis, or about to be.
 local bodies, ids = {}, {}
-for i = 2, #ARGV, 9 do ids[#ids + 1] = ARGV[i] end
+for i = 2, #ARGV, 10 do ids[#ids + 1] = ARGV[i] end
 for i, body in ipairs(call('HMGET', events, unpack(ids))) do bodies[ids[i]] = body end
 
 local new_events, new_seen, new_deliveries, new_people = {}, {}, {}, {}
 local new_ignored, new_waiting, new_queue, employees, due_at = {}, {}, {}, {}, {}
 
 -- Takes one in, except for what is written at the end.
-local function take(event, body, delivery, json, received, row, employee, lane, due)
+local function take(event, body, delivery, json, received, row, employee, lane, due, person)
+  if some_forgotten and person ~= '' and call('HEXISTS', forgotten, person) == 1 then return '' end
   local before = bodies[event]
   if not before then
     bodies[event] = body
@@ -54,7 +57,7 @@ local function take(event, body, delivery, json, received, row, employee, lane, 
 end
 
 local answer = {}
-for i = 2, #ARGV, 9 do answer[#answer + 1] = take(unpack(ARGV, i, i + 8)) end
+for i = 2, #ARGV, 10 do answer[#answer + 1] = take(unpack(ARGV, i, i + 9)) end
 
 local function write(command, key, rows)
   if #rows > 0 then call(command, key, unpack(rows)) end

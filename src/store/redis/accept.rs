@@ -30,9 +30,15 @@ struct Known {
 impl RedisStore {
     /// See [`Store::accept`](crate::store::Store::accept).
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Accepted, StoreError> {
-        let (source, lane, offer) = self.offer(arrival, self.keys().await?);
+        let keys = self.keys().await?;
+        let (source, lane, offer) = self.offer(arrival.clone(), keys);
         let delivery = DeliveryId::new(&offer.delivery);
-        Ok(accepted(delivery, self.intake.take(source, lane, offer).await?))
+        let mut carrier = self.intake.take(source, lane, offer).await?;
+        if carrier.is_empty() {
+            let (source, lane, offer) = self.offer_of_the_forgotten(arrival, keys);
+            carrier = self.intake.take(source, lane, offer).await?;
+        }
+        Ok(accepted(delivery, carrier))
     }
 
     /// See [`Store::accept_all`](crate::store::Store::accept_all).
@@ -40,9 +46,10 @@ impl RedisStore {
         &self,
         arrivals: Vec<Arrival>,
     ) -> Result<Vec<Accepted>, StoreError> {
-        let mut all = Vec::with_capacity(arrivals.len());
+        let mut all: Vec<(DeliveryId, String)> = Vec::with_capacity(arrivals.len());
         let keys = self.keys().await?;
-        let mut offers = arrivals.into_iter().map(|arrival| self.offer(arrival, keys)).peekable();
+        let offers = arrivals.clone().into_iter();
+        let mut offers = offers.map(|arrival| self.offer(arrival, keys)).peekable();
         while let Some((source, lane, first)) = offers.next() {
             let (mut bytes, mut together) = (first.body.len(), vec![first]);
             while together.len() < TOGETHER
@@ -55,9 +62,22 @@ impl RedisStore {
             }
             let carriers = self.intake.take_together(&source, lane, &together).await?;
             let deliveries = together.into_iter().map(|offer| DeliveryId::new(offer.delivery));
-            all.extend(deliveries.zip(carriers).map(|(own, carrier)| accepted(own, carrier)));
+            all.extend(deliveries.zip(carriers));
         }
+        for (arrival, (_, carrier)) in arrivals.iter().zip(&mut all) {
+            if carrier.is_empty() {
+                let (source, lane, offer) = self.offer_of_the_forgotten(arrival.clone(), keys);
+                *carrier = self.intake.take(source, lane, offer).await?;
+            }
+        }
+        let all = all.into_iter().map(|(own, carrier)| accepted(own, carrier)).collect();
         Ok(all)
+    }
+
+    /// What is offered of somebody who was forgotten.
+    fn offer_of_the_forgotten(&self, arrival: Arrival, keys: &Keys) -> (SourceName, Lane, Offer) {
+        let (source, lane, offer) = self.offer(arrival.of_the_forgotten(), keys);
+        (source, lane, Offer { person: String::new(), ..offer })
     }
 
     /// What is offered to Redis, and whose it is.
@@ -73,7 +93,7 @@ impl RedisStore {
         let stored = keys.write(&Place::delivery(&delivery.id), &delivery);
         let id = event.id.clone();
         let offer = Offer {
-            body: body(&delivery.id, event, keys),
+            body: body(delivery.id.as_str(), event, keys),
             event: id.to_string(),
             delivery: delivery.id.to_string(),
             stored,
@@ -83,6 +103,7 @@ impl RedisStore {
             lane: if waits { lane(delivery.lane) } else { "" },
             // Never later than now, should it come from a clock that runs ahead.
             due: self.distance(delivery.due).min(0),
+            person: delivery.person().as_ref().map(names::person).unwrap_or_default(),
         };
         (delivery.source, delivery.lane, offer)
     }
@@ -98,28 +119,35 @@ impl RedisStore {
         };
         let command = cmd("HGET").arg(&self.names.repeats).arg(id.as_str()).to_owned();
         let repeats: Option<u64> = self.ask("event", &command).await?;
-        let damaged = || StoreError::Unreadable { what: "event", why: "a part is missing".into() };
-        let mut parts = body.splitn(3, |byte| *byte == 0);
-        let mut part = || parts.next().ok_or_else(damaged);
-        let (carriers, known, raw) = (part()?, part()?, part()?);
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
-        let delivery = text(carriers)?.rsplit(',').next().unwrap_or_default();
-        let keys = self.keys().await?;
-        let known: Known = keys.read(&Place::event(id), text(known)?)?;
-        Ok(Some(KeptEvent {
-            event: Event {
-                id: id.clone(),
-                source: known.source,
-                kind: known.kind,
-                company: known.company,
-                employee: known.employee,
-                received_at: known.received_at,
-                raw: keys.open_bytes(&Place::body(id), raw)?.into_owned().into(),
-            },
-            delivery: DeliveryId::new(delivery),
-            repeats: repeats.unwrap_or(0),
-        }))
+        let (event, carriers) = read_body(id, &body, self.keys().await?)?;
+        let delivery = carriers.last().cloned().unwrap_or_else(|| DeliveryId::new(""));
+        Ok(Some(KeptEvent { event, delivery, repeats: repeats.unwrap_or(0) }))
     }
+}
+
+/// Reads the stored form of an event, and who carried it.
+pub(super) fn read_body(
+    id: &EventId,
+    body: &[u8],
+    keys: &Keys,
+) -> Result<(Event, Vec<DeliveryId>), StoreError> {
+    let damaged = || StoreError::Unreadable { what: "event", why: "a part is missing".into() };
+    let mut parts = body.splitn(3, |byte| *byte == 0);
+    let mut part = || parts.next().ok_or_else(damaged);
+    let (carriers, known, raw) = (part()?, part()?, part()?);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
+    let carriers = text(carriers)?.split(',').map(DeliveryId::new).collect();
+    let known: Known = keys.read(&Place::event(id), text(known)?)?;
+    let event = Event {
+        id: id.clone(),
+        source: known.source,
+        kind: known.kind,
+        company: known.company,
+        employee: known.employee,
+        received_at: known.received_at,
+        raw: keys.open_bytes(&Place::body(id), raw)?.into_owned().into(),
+    };
+    Ok((event, carriers))
 }
 
 /// What became of an arrival: who carries the event, the delivery that was offered or another one.
@@ -132,7 +160,7 @@ fn accepted(offered: DeliveryId, carrier: String) -> Accepted {
 }
 
 /// The stored form of an event: the delivery that carries it, what is known, the raw body.
-fn body(delivery: &DeliveryId, event: Event, keys: &Keys) -> Vec<u8> {
+pub(super) fn body(delivery: &str, event: Event, keys: &Keys) -> Vec<u8> {
     let known = Known {
         source: event.source,
         kind: event.kind,

@@ -37,6 +37,7 @@ pub struct Offer {
     pub employee: String,
     pub lane: &'static str,
     pub due: i64,
+    pub person: String,
 }
 
 /// Takes arrivals in.
@@ -181,7 +182,8 @@ impl Inner {
                 .arg(&offer.row)
                 .arg(&offer.employee)
                 .arg(offer.lane)
-                .arg(offer.due);
+                .arg(offer.due)
+                .arg(&offer.person);
         }
         let carriers: Vec<String> = redis::from_redis_value(call.run(&self.connection).await?)?;
         if carriers.len() != offered {

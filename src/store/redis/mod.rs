@@ -40,6 +40,7 @@
 //! | `audit` | hash | entry of the audit log → its stored form (JSON) |
 //! | `audit_ids` | sorted set by text | entry: in the order of their creation |
 //! | `audit_ages` | sorted set | entry by its time: what `trim` looks at |
+//! | `forgotten` | hash | person who was forgotten → when |
 //! | `keys` | hash | key that sealed something → what it is known again by |
 //! | `sources` `holds` `epoch` `budget:<name>` | | as they say |
 //!
@@ -78,6 +79,7 @@ mod audit;
 mod budget;
 mod check;
 mod connect;
+mod forgotten;
 mod intake;
 mod lease;
 mod links;
@@ -85,9 +87,11 @@ mod list;
 mod names;
 mod notes;
 mod pages;
+mod restore;
 mod runs;
 mod script;
 mod upkeep;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -106,14 +110,17 @@ use self::intake::Intake;
 use self::names::Names;
 use super::seal::{Keys, Place};
 use super::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, assert_short, count_call,
+    Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, Stored, assert_short, count_call,
 };
 use crate::clock::{Clock, Stopwatch};
 use crate::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
+    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
+
+/// So many things of another store are taken in by one call; Redis does nothing else meanwhile.
+const AT_ONCE: usize = 200;
 
 /// Keeps everything in Redis.
 pub struct RedisStore {
@@ -446,6 +453,64 @@ impl Store for RedisStore {
 
     async fn trim(&self, retention: Retention) -> Result<u64, StoreError> {
         self.let_go(retention).await
+    }
+
+    async fn forget(&self, person: &Person, at: Timestamp) -> Result<bool, StoreError> {
+        self.leave_tombstone(person, at).await
+    }
+
+    async fn remember(&self, person: &Person) -> Result<bool, StoreError> {
+        self.take_tombstone(person).await
+    }
+
+    async fn forgotten(&self, person: &Person) -> Result<Option<Timestamp>, StoreError> {
+        self.tombstone(person).await
+    }
+
+    async fn all_forgotten(
+        &self,
+        source: &SourceName,
+    ) -> Result<BTreeMap<EmployeeId, Timestamp>, StoreError> {
+        self.tombstones(source).await
+    }
+
+    async fn dump(&self, from: Option<&str>, most: usize) -> Result<Dump, StoreError> {
+        self.hand_out(from, most).await
+    }
+
+    async fn restore(&self, kept: &[Stored]) -> Result<(), StoreError> {
+        for some in kept.chunks(AT_ONCE) {
+            self.take_whole(some).await?;
+        }
+        Ok(())
+    }
+
+    async fn swap(&self, changes: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> {
+        let mut swapped = 0;
+        for (old, new) in changes {
+            swapped += u64::from(self.exchange(old, new.as_ref()).await?);
+        }
+        Ok(swapped)
+    }
+
+    async fn retire_keys(&self) -> Result<(), StoreError> {
+        let known: Vec<String> =
+            self.ask("retire_keys", cmd("HKEYS").arg(&self.names.keys)).await?;
+        let newest = self.keys().await?.names().next();
+        for old in known.iter().filter(|name| Some(name.as_str()) != newest) {
+            self.ask::<()>("retire_keys", cmd("HDEL").arg(&self.names.keys).arg(old)).await?;
+        }
+        Ok(())
+    }
+
+    async fn wipe(&self) -> Result<(), StoreError> {
+        // Its log repeats every write until it is written anew. Where that is not allowed, it happens
+        // when Redis thinks it is time.
+        let rewrite = cmd("BGREWRITEAOF");
+        if let Err(error) = self.connection.ask_owner_of(&self.names.check, &rewrite).await {
+            tracing::debug!(%error, "Redis did not begin to write its log anew");
+        }
+        Ok(())
     }
 
     async fn epoch(&self) -> Result<String, StoreError> {

@@ -62,6 +62,8 @@ pub struct Names {
     pub audit_ages: String,
     /// The name that the store was given when it was new.
     pub epoch: String,
+    /// Hash: person who was forgotten → when.
+    pub forgotten: String,
     /// Hash: key that sealed something → its proof.
     pub keys: String,
     /// Written by the check.
@@ -101,13 +103,14 @@ impl Names {
             audit_ids: name("audit_ids"),
             audit_ages: name("audit_ages"),
             epoch: name("epoch"),
+            forgotten: name("forgotten"),
             keys: name("keys"),
             check: name("check"),
         }
     }
 
     /// The keys of `accept.lua`.
-    pub fn of_arrival(&self, source: &SourceName, lane: Lane) -> [Cow<'_, str>; 11] {
+    pub fn of_arrival(&self, source: &SourceName, lane: Lane) -> [Cow<'_, str>; 12] {
         let own = |word: &str| Cow::Owned(format!("{}{word}:{}", self.prefix, source.as_str()));
         let ready = match lane {
             Lane::Live => "live",
@@ -125,6 +128,7 @@ impl Names {
             own("queue"),
             own(ready),
             own("leases"),
+            Cow::Borrowed(&self.forgotten),
         ]
     }
 
@@ -153,6 +157,13 @@ impl Names {
             own("leases"),
             own("work"),
         ]
+    }
+
+    /// The keys of scripts that begin with `keys.lua` and need one more.
+    pub fn of_source_and<'n>(&'n self, source: &SourceName, more: &'n str) -> Vec<Cow<'n, str>> {
+        let mut keys = self.of_source(source).to_vec();
+        keys.push(Cow::Borrowed(more));
+        keys
     }
 
     /// Sorted set: persons under lease by its end.

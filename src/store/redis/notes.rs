@@ -70,6 +70,13 @@ impl RedisStore {
         }
     }
 
+    /// Seals a note anew, if it still says so.
+    pub(super) async fn seal_note(&self, name: &str, text: &str) -> Result<bool, StoreError> {
+        let Some((stored, there)) = self.read_stored_note(name).await? else { return Ok(false) };
+        let sealed = self.keys().await?.shut(&Place::note(name), text);
+        Ok(there == text && self.swap_note(name, Some(stored), Some(sealed)).await?)
+    }
+
     /// Puts one stored text in the place of another.
     async fn swap_note(
         &self,

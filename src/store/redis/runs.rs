@@ -20,6 +20,11 @@ impl RedisStore {
     pub(super) async fn write_run(&self, run: &Run) -> Result<bool, StoreError> {
         // There is none before the first.
         let Some(before) = run.revision.checked_sub(1) else { return Ok(false) };
+        self.put_run(run, before).await
+    }
+
+    /// Writes a run, if what is stored has this revision.
+    pub(super) async fn put_run(&self, run: &Run, before: u64) -> Result<bool, StoreError> {
         let names = &self.names;
         let began = run.ended_at.map(|_| run.started_at.as_millisecond().to_string());
         let call = SAVE_RUN
@@ -132,7 +137,7 @@ impl RedisStore {
 }
 
 /// Reads a run from `token NUL revision NUL JSON`.
-fn read_stored(id: &RunId, stored: &str, keys: &Keys) -> Result<Run, StoreError> {
+pub(super) fn read_stored(id: &RunId, stored: &str, keys: &Keys) -> Result<Run, StoreError> {
     match stored.splitn(3, '\0').nth(2) {
         Some(text) => keys.read(&Place::run(id), text),
         None => Err(StoreError::Unreadable { what: "run", why: "a part is missing".into() }),

@@ -40,8 +40,22 @@ scripts! {
     SAVE_LINK = "clock.lua" "keys.lua" "person.lua" "save_link.lua";
     /// Takes a link away.
     UNLINK = "clock.lua" "keys.lua" "person.lua" "unlink.lua";
-    /// A part of all links.
+    /// A part of all fields of a hash: of the links, of everything.
     LINKS = "links.lua";
+    /// Leaves a tombstone.
+    FORGET = "clock.lua" "keys.lua" "person.lua" "forget.lua";
+    /// Puts a delivery or link in the place of another.
+    SWAP = "clock.lua" "keys.lua" "person.lua" "swap.lua";
+    /// Puts a text in the place of another.
+    SWAP_FIELD = "swap_field.lua";
+    /// Puts an item in the place of another.
+    SWAP_ITEM = "swap_item.lua";
+    /// Takes in events of another store.
+    RESTORE_EVENTS = "restore_events.lua";
+    /// Takes in deliveries of another store.
+    RESTORE_DELIVERIES = "clock.lua" "keys.lua" "restore_deliveries.lua";
+    /// Takes in links of another store.
+    RESTORE_LINKS = "clock.lua" "keys.lua" "person.lua" "restore_links.lua";
     /// Writes or removes a note.
     PUT_NOTE = "put_note.lua";
     /// Writes an entry of the audit log.

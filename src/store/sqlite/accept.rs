@@ -2,16 +2,16 @@
 
 use rusqlite::OptionalExtension;
 
-use super::Stop;
 use super::file::Db;
 use super::rows::{EventRecord, Written, enqueue};
-use crate::model::{Arrival, DeliveryId, DeliveryState, EventId};
+use super::{Stop, forgotten};
+use crate::model::{Arrival, DeliveryId, DeliveryState};
 use crate::store::Accepted;
 use crate::store::seal::{Keys, Place};
 
 /// An arrival, ready to be written.
 pub(super) struct Ready {
-    event: EventId,
+    arrival: Arrival,
     record: String,
     raw: Vec<u8>,
     delivery: Written,
@@ -21,19 +21,28 @@ impl Ready {
     /// Does what needs no database.
     pub(super) fn new(arrival: Arrival, keys: &Keys) -> Self {
         let delivery = Written::new(arrival.first_delivery(), keys);
-        let event = arrival.event;
-        let record = EventRecord::write(&event, keys);
+        let event = &arrival.event;
+        let record = EventRecord::write(event, keys);
         let raw = keys.shut_bytes(&Place::body(&event.id), &event.raw).into_owned();
-        Self { event: event.id, record, raw, delivery }
+        Self { record, raw, delivery, arrival }
     }
 
     /// Writes it, or counts the repeat.
     pub(super) fn accept(self, db: &Db) -> Result<Accepted, Stop> {
+        if let Some(person) = self.delivery.delivery.person()
+            && forgotten::when(db, &person)?.is_some()
+        {
+            return Self::new(self.arrival.of_the_forgotten(), &db.keys).take_in(db);
+        }
+        self.take_in(db)
+    }
+
+    fn take_in(self, db: &Db) -> Result<Accepted, Stop> {
         let delivery = &self.delivery.delivery;
         let sql = "INSERT INTO event (id, received, delivery, record, raw) \
                    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING";
         let new = db.prepare_cached(sql)?.execute((
-            self.event.as_str(),
+            self.arrival.event.id.as_str(),
             delivery.received_at.as_millisecond(),
             delivery.id.as_str(),
             &self.record,
@@ -56,7 +65,7 @@ impl Ready {
     fn repeat(&self, db: &Db) -> Result<Option<Accepted>, Stop> {
         let sql = "SELECT event.delivery, delivery.state FROM event \
                    LEFT JOIN delivery ON delivery.id = event.delivery WHERE event.id = ?1";
-        let found = db.prepare_cached(sql)?.query_row([self.event.as_str()], |row| {
+        let found = db.prepare_cached(sql)?.query_row([self.arrival.event.id.as_str()], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
         });
         let Some((carrier, state)) = found.optional()? else { return Ok(None) };
@@ -67,7 +76,7 @@ impl Ready {
         let dead = state.as_deref() == Some(DeliveryState::Dead.word());
         let now = if dead { &self.delivery.delivery.id } else { &carrier };
         db.prepare_cached("UPDATE event SET repeats = repeats + 1, delivery = ?2 WHERE id = ?1")?
-            .execute((self.event.as_str(), now.as_str()))?;
+            .execute((self.arrival.event.id.as_str(), now.as_str()))?;
         Ok((!dead).then_some(Accepted::Repeat(carrier)))
     }
 }

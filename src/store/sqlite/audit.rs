@@ -1,5 +1,7 @@
 //! The audit log.
 
+use rusqlite::OptionalExtension;
+
 use super::file::Db;
 use super::{Stop, limit};
 use crate::model::{AuditEntry, AuditId};
@@ -16,6 +18,13 @@ pub(super) fn write(db: &Db, entry: &AuditEntry) -> Result<(), Stop> {
     );
     db.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+/// One entry.
+pub(super) fn one(db: &Db, id: &AuditId) -> Result<Option<AuditEntry>, Stop> {
+    let mut find = db.prepare_cached("SELECT record FROM audit WHERE id = ?1")?;
+    let record: Option<String> = find.query_row([id.as_str()], |row| row.get(0)).optional()?;
+    Ok(record.map(|record| db.keys.read(&Place::audit(id), &record)).transpose()?)
 }
 
 /// Entries, newest first.

@@ -10,20 +10,25 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::Stop;
+use super::{Stop, backup};
 use crate::store::StoreError;
 use crate::store::seal::Keys;
 
 /// The steps from an empty file to the present shape; `PRAGMA user_version` counts those taken.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
+
+/// Since this shape what is erased is overwritten; before, its traces stayed.
+const OVERWRITES: usize = 6;
 
 /// How long to wait for a process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,7 +54,7 @@ impl Deref for Db {
 }
 
 /// Opens the file to write, makes it when it is not there and brings it to the present shape.
-pub(super) fn open_to_write(path: &Path, keys: &Keys) -> Result<Db, Stop> {
+pub(super) fn open_to_write(path: &Path, keys: &Keys, now: Timestamp) -> Result<Db, Stop> {
     make_private(path)?;
     let mut db = open(path)?;
     // It counts only for a new file, and only before anything is written.
@@ -61,7 +66,9 @@ pub(super) fn open_to_write(path: &Path, keys: &Keys) -> Result<Db, Stop> {
     db.pragma_update_and_check(None, "wal_autocheckpoint", 16_000, |_| Ok(()))?;
     db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     db.pragma_update(None, "cache_size", -16_000)?;
-    take_steps(&mut db)?;
+    // What is erased is overwritten: it may be somebody's data.
+    db.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
+    take_steps(&mut db, path, now)?;
     prove(&mut db, keys)?;
     Ok(Db::new(db, keys.clone()))
 }
@@ -73,7 +80,7 @@ pub(super) fn open_to_read(path: &Path, keys: &Keys) -> Result<Db, rusqlite::Err
     Ok(Db::new(db, keys.clone()))
 }
 
-fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
+pub(super) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(PATIENCE)?;
@@ -84,7 +91,7 @@ fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
 
 /// The file holds personal data: only its owner may read it. SQLite gives the files beside it the
 /// same mode.
-fn make_private(path: &Path) -> Result<(), Stop> {
+pub(super) fn make_private(path: &Path) -> Result<(), Stop> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
@@ -95,7 +102,7 @@ fn make_private(path: &Path) -> Result<(), Stop> {
     })
 }
 
-fn take_steps(db: &mut Connection) -> Result<(), Stop> {
+fn take_steps(db: &mut Connection, path: &Path, now: Timestamp) -> Result<(), Stop> {
     let known = STEPS.len();
     if version(db)? == known {
         return Ok(());
@@ -117,6 +124,11 @@ fn take_steps(db: &mut Connection) -> Result<(), Stop> {
             ));
         }
     }
+    if (1..known).contains(&found) {
+        let copy = backup::make(path, found, now)?;
+        let copy = copy.display();
+        tracing::info!(%copy, from = found, to = known, "the database gets a new shape; a copy is made");
+    }
     for step in STEPS.iter().skip(found) {
         transaction.execute_batch(step)?;
     }
@@ -127,6 +139,21 @@ fn take_steps(db: &mut Connection) -> Result<(), Stop> {
     let steps = i64::try_from(known).unwrap_or(i64::MAX);
     transaction.pragma_update(None, "user_version", steps)?;
     transaction.commit()?;
+    if (1..OVERWRITES).contains(&found)
+        && let Err(error) = db.execute_batch("VACUUM")
+    {
+        tracing::warn!(%error, "traces of what was erased before may lie in the database");
+    }
+    Ok(())
+}
+
+/// Moves the log into the file and empties it: it holds what stood there before.
+pub(super) fn empty_log(path: &Path) -> Result<(), Stop> {
+    let db = open(path)?;
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        return Err(Stop::Other("somebody reads the database all the time: do it again".into()));
+    }
     Ok(())
 }
 

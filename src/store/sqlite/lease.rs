@@ -221,8 +221,9 @@ pub(super) fn settle(
     requeue(db, person)
 }
 
-/// Takes a person's link away, unless they are under lease; says whether they were not.
-pub(super) fn unlink(db: &Db, person: &Person, now: Timestamp) -> Result<bool, Stop> {
+/// Ends a person's lease if it ran out, so that its worker can't write any more; says whether they
+/// are not under lease.
+pub(super) fn end_if_over(db: &Db, person: &Person, now: Timestamp) -> Result<bool, Stop> {
     let sql = "SELECT held, lease_until FROM person \
                WHERE source = ?1 AND employee = ?2 AND lease IS NOT NULL";
     let lease: Option<(String, i64)> = db
@@ -233,8 +234,15 @@ pub(super) fn unlink(db: &Db, person: &Person, now: Timestamp) -> Result<bool, S
         if until > now.as_millisecond() {
             return Ok(false);
         }
-        // Or its worker could still write the link again.
         end(db, person, &held)?;
+    }
+    Ok(true)
+}
+
+/// Takes a person's link away, unless they are under lease; says whether they were not.
+pub(super) fn unlink(db: &Db, person: &Person, now: Timestamp) -> Result<bool, Stop> {
+    if !end_if_over(db, person, now)? {
+        return Ok(false);
     }
     links::remove(db, person)?;
     Ok(true)

@@ -116,6 +116,15 @@ pub(super) fn depth(db: &Db, now: Timestamp) -> Result<Depth, Stop> {
     Ok(depth)
 }
 
+/// Sets or replaces a hold.
+pub(super) fn hold(db: &Db, hold: &Hold) -> Result<(), Stop> {
+    let record = db.keys.write(&Place::hold(&hold.scope), hold);
+    let sql = "INSERT INTO hold (scope, record) VALUES (?1, ?2) \
+               ON CONFLICT (scope) DO UPDATE SET record = excluded.record";
+    db.prepare_cached(sql)?.execute((&hold.scope, record))?;
+    Ok(())
+}
+
 /// All holds.
 pub(super) fn holds(db: &Db) -> Result<Vec<Hold>, Stop> {
     let mut find = db.prepare_cached("SELECT record, scope FROM hold ORDER BY scope")?;

@@ -9,7 +9,9 @@
 mod accept;
 mod advice;
 mod audit;
+pub mod backup;
 mod file;
+mod forgotten;
 mod lease;
 mod links;
 mod list;
@@ -21,9 +23,10 @@ mod rows;
 mod runs;
 mod serving;
 mod trim;
+mod whole;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -43,13 +46,13 @@ use self::rows::Written;
 use self::writer::Writer;
 use super::seal::{Keys, Place};
 use super::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, assert_short, portion, record,
+    Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, Stored, assert_short, portion, record,
 };
 use crate::clock::{Clock, Deadline};
 use crate::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, EventId,
-    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
+    EmployeeId, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// Why a piece of work ended early.
@@ -135,8 +138,9 @@ impl SqliteStore {
     /// # Errors
     /// As for [`open`](Self::open), and [`StoreError::Unreadable`] when a key is missing.
     pub fn open_sealed(path: &Path, clock: Clock, keys: Keys) -> Result<Self, StoreError> {
+        let now = clock.now();
         let open = || -> Result<Writer, Stop> {
-            let db = file::open_to_write(path, &keys)?;
+            let db = file::open_to_write(path, &keys, now)?;
             Writer::start(db).map_err(|e| Stop::Other(e.into()))
         };
         Ok(Self {
@@ -453,14 +457,8 @@ impl Store for SqliteStore {
     }
 
     async fn hold(&self, hold: &Hold) -> Result<(), StoreError> {
-        let record = self.keys.write(&Place::hold(&hold.scope), hold);
-        let scope = hold.scope.clone();
-        let hold = move |db: &Db| {
-            let sql = "INSERT INTO hold (scope, record) VALUES (?1, ?2) \
-                       ON CONFLICT (scope) DO UPDATE SET record = excluded.record";
-            db.prepare_cached(sql)?.execute((scope, record))?;
-            Ok(())
-        };
+        let kept = hold.clone();
+        let hold = move |db: &_| list::hold(db, &kept);
         self.writer.write("hold", hold).await
     }
 
@@ -484,6 +482,73 @@ impl Store for SqliteStore {
 
     async fn trim(&self, retention: Retention) -> Result<u64, StoreError> {
         self.writer.write("trim", move |db| trim::trim(db, retention)).await
+    }
+
+    async fn forget(&self, person: &Person, at: Timestamp) -> Result<bool, StoreError> {
+        let (person, clock) = (person.clone(), self.clock.clone());
+        let forget = move |db: &_| forgotten::forget(db, &person, at, clock.now());
+        self.writer.write("forget", forget).await
+    }
+
+    async fn remember(&self, person: &Person) -> Result<bool, StoreError> {
+        let person = person.clone();
+        self.writer.write("remember", move |db| forgotten::remember(db, &person)).await
+    }
+
+    async fn forgotten(&self, person: &Person) -> Result<Option<Timestamp>, StoreError> {
+        let person = person.clone();
+        self.readers.read("forgotten", move |db| forgotten::when(db, &person)).await
+    }
+
+    async fn all_forgotten(
+        &self,
+        source: &SourceName,
+    ) -> Result<BTreeMap<EmployeeId, Timestamp>, StoreError> {
+        let source = source.clone();
+        self.readers.read("all_forgotten", move |db| forgotten::all(db, &source)).await
+    }
+
+    async fn dump(&self, from: Option<&str>, most: usize) -> Result<Dump, StoreError> {
+        let from = from.map(str::to_owned);
+        self.readers.read("dump", move |db| whole::dump(db, from.as_deref(), most)).await
+    }
+
+    async fn restore(&self, kept: &[Stored]) -> Result<(), StoreError> {
+        for some in kept.chunks(AT_ONCE) {
+            let some = some.to_vec();
+            let restore = move |db: &Db| some.iter().try_for_each(|kept| whole::restore(db, kept));
+            self.writer.write("restore", restore).await?;
+        }
+        Ok(())
+    }
+
+    async fn swap(&self, changes: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> {
+        let mut swapped = 0;
+        for some in changes.chunks(AT_ONCE) {
+            let (some, clock) = (some.to_vec(), self.clock.clone());
+            let swap = move |db: &Db| {
+                let mut swapped = 0;
+                for (old, new) in &some {
+                    swapped += u64::from(whole::swap(db, old, new.as_ref(), clock.now())?);
+                }
+                Ok(swapped)
+            };
+            swapped += self.writer.write("swap", swap).await?;
+        }
+        Ok(swapped)
+    }
+
+    async fn retire_keys(&self) -> Result<(), StoreError> {
+        self.writer.write("retire_keys", file::retire_keys).await
+    }
+
+    async fn wipe(&self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let wipe = move || file::empty_log(&path);
+        let wiped = tokio::task::spawn_blocking(wipe).await;
+        wiped
+            .unwrap_or_else(|e| Err(Stop::Other(e.into())))
+            .map_err(|stop| stop.while_doing("wipe"))
     }
 
     async fn epoch(&self) -> Result<String, StoreError> {

@@ -23,7 +23,7 @@ impl Ready {
 
     /// Writes it, if what is stored has the revision before; says whether it did.
     pub(super) fn save(&self, db: &Db) -> Result<bool, Stop> {
-        let Self { run, record } = self;
+        let run = &self.run;
         let sql = "SELECT revision FROM run WHERE id = ?1";
         let mut find = db.prepare_cached(sql)?;
         let stored: Option<i64> = find.query_row([run.id.as_str()], |row| row.get(0)).optional()?;
@@ -32,6 +32,13 @@ impl Ready {
         if stored.unwrap_or(0) != revision - 1 {
             return Ok(false);
         }
+        self.put(db)?;
+        Ok(true)
+    }
+
+    /// Writes it, whatever is stored.
+    pub(super) fn put(&self, db: &Db) -> Result<(), Stop> {
+        let Self { run, record } = self;
         let sql = "INSERT INTO run (id, source, revision, started, ended, record) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET \
                    source = excluded.source, revision = excluded.revision, \
@@ -39,12 +46,12 @@ impl Ready {
         db.prepare_cached(sql)?.execute(params![
             run.id.as_str(),
             run.source.as_str(),
-            revision,
+            number(run.revision),
             run.started_at.as_millisecond(),
             run.ended_at.is_some(),
             record,
         ])?;
-        Ok(true)
+        Ok(())
     }
 }
 

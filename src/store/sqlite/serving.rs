@@ -17,7 +17,7 @@ use crate::store::seal::Keys;
 /// process ends, in whatever way. Leases that an earlier server left behind run out at once.
 pub(super) fn take(database: &Path, keys: &Keys, now: Timestamp) -> Result<File, Stop> {
     let lock = lock(database)?;
-    let db = file::open_to_write(database, keys)?;
+    let db = file::open_to_write(database, keys, now)?;
     let whole = Transaction::new_unchecked(&db, TransactionBehavior::Immediate)?;
     begin(&db, now)?;
     whole.commit()?;

@@ -2,19 +2,19 @@
 //! before is there, and nothing that is asked for after it is answered, as nothing is to a process
 //! that is gone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
+    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError,
+    Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, Stored,
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -123,6 +123,45 @@ impl Store for Dying {
 
     async fn choose(&self, person: &Person, choice: Option<&Choice>) -> Result<(), StoreError> {
         self.write(self.inner.choose(person, choice)).await
+    }
+
+    async fn forget(&self, person: &Person, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(self.inner.forget(person, at)).await
+    }
+
+    async fn remember(&self, person: &Person) -> Result<bool, StoreError> {
+        self.write(self.inner.remember(person)).await
+    }
+
+    async fn forgotten(&self, person: &Person) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.forgotten(person).await
+    }
+
+    async fn all_forgotten(
+        &self,
+        source: &SourceName,
+    ) -> Result<BTreeMap<EmployeeId, Timestamp>, StoreError> {
+        self.inner.all_forgotten(source).await
+    }
+
+    async fn dump(&self, from: Option<&str>, most: usize) -> Result<Dump, StoreError> {
+        self.inner.dump(from, most).await
+    }
+
+    async fn restore(&self, kept: &[Stored]) -> Result<(), StoreError> {
+        self.write(self.inner.restore(kept)).await
+    }
+
+    async fn swap(&self, changes: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> {
+        self.write(self.inner.swap(changes)).await
+    }
+
+    async fn retire_keys(&self) -> Result<(), StoreError> {
+        self.write(self.inner.retire_keys()).await
+    }
+
+    async fn wipe(&self) -> Result<(), StoreError> {
+        self.write(self.inner.wipe()).await
     }
 
     async fn choice(&self, person: &Person) -> Result<Option<Choice>, StoreError> {

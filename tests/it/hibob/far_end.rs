@@ -193,6 +193,15 @@ impl Store for OnlyBudgets {
     async fn note(&self, _: &str) -> Result<Option<String>, StoreError> { unreachable!() }
     async fn put_note(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<bool, StoreError> { unreachable!() }
     async fn notes(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> { unreachable!() }
+    async fn forget(&self, _: &Person, _: Timestamp) -> Result<bool, StoreError> { unreachable!() }
+    async fn remember(&self, _: &Person) -> Result<bool, StoreError> { unreachable!() }
+    async fn forgotten(&self, _: &Person) -> Result<Option<Timestamp>, StoreError> { unreachable!() }
+    async fn all_forgotten(&self, _: &SourceName) -> Result<std::collections::BTreeMap<EmployeeId, Timestamp>, StoreError> { unreachable!() }
+    async fn dump(&self, _: Option<&str>, _: usize) -> Result<Dump, StoreError> { unreachable!() }
+    async fn restore(&self, _: &[Stored]) -> Result<(), StoreError> { unreachable!() }
+    async fn swap(&self, _: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> { unreachable!() }
+    async fn retire_keys(&self) -> Result<(), StoreError> { unreachable!() }
+    async fn wipe(&self) -> Result<(), StoreError> { unreachable!() }
     async fn write_audit(&self, _: &AuditEntry) -> Result<(), StoreError> { unreachable!() }
     async fn audit(&self, _: Option<&AuditId>, _: usize) -> Result<Vec<AuditEntry>, StoreError> { unreachable!() }
     async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> { unreachable!() }

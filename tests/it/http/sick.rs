@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
+    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError,
+    Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, Stored,
 };
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -140,6 +140,36 @@ impl Store for Sick {
     }
     async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         self.up("notes")?.notes(prefix).await
+    }
+    async fn forget(&self, person: &Person, at: Timestamp) -> Result<bool, StoreError> {
+        self.up("forget")?.forget(person, at).await
+    }
+    async fn remember(&self, person: &Person) -> Result<bool, StoreError> {
+        self.up("remember")?.remember(person).await
+    }
+    async fn forgotten(&self, person: &Person) -> Result<Option<Timestamp>, StoreError> {
+        self.up("forgotten")?.forgotten(person).await
+    }
+    async fn all_forgotten(
+        &self,
+        source: &SourceName,
+    ) -> Result<std::collections::BTreeMap<EmployeeId, Timestamp>, StoreError> {
+        self.up("all_forgotten")?.all_forgotten(source).await
+    }
+    async fn dump(&self, from: Option<&str>, most: usize) -> Result<Dump, StoreError> {
+        self.up("dump")?.dump(from, most).await
+    }
+    async fn restore(&self, kept: &[Stored]) -> Result<(), StoreError> {
+        self.up("restore")?.restore(kept).await
+    }
+    async fn swap(&self, changes: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> {
+        self.up("swap")?.swap(changes).await
+    }
+    async fn retire_keys(&self) -> Result<(), StoreError> {
+        self.up("retire_keys")?.retire_keys().await
+    }
+    async fn wipe(&self) -> Result<(), StoreError> {
+        self.up("wipe")?.wipe().await
     }
     async fn write_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         self.up("write_audit")?.write_audit(entry).await

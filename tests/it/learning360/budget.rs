@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EventId, Item, Lane,
-    Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
+    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
-    Accepted, Depth, Due, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError,
+    Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
+    Retention, Store, StoreError, Stored,
 };
 use jiff::Timestamp;
 
@@ -91,6 +91,36 @@ impl Store for Budgets {
     }
     async fn notes(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> {
         no("notes")
+    }
+    async fn forget(&self, _: &Person, _: Timestamp) -> Result<bool, StoreError> {
+        no("forget")
+    }
+    async fn remember(&self, _: &Person) -> Result<bool, StoreError> {
+        no("remember")
+    }
+    async fn forgotten(&self, _: &Person) -> Result<Option<Timestamp>, StoreError> {
+        no("forgotten")
+    }
+    async fn all_forgotten(
+        &self,
+        _: &SourceName,
+    ) -> Result<std::collections::BTreeMap<EmployeeId, Timestamp>, StoreError> {
+        no("all_forgotten")
+    }
+    async fn dump(&self, _: Option<&str>, _: usize) -> Result<Dump, StoreError> {
+        no("dump")
+    }
+    async fn restore(&self, _: &[Stored]) -> Result<(), StoreError> {
+        no("restore")
+    }
+    async fn swap(&self, _: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> {
+        no("swap")
+    }
+    async fn retire_keys(&self) -> Result<(), StoreError> {
+        no("retire_keys")
+    }
+    async fn wipe(&self) -> Result<(), StoreError> {
+        no("wipe")
     }
     async fn write_audit(&self, _: &AuditEntry) -> Result<(), StoreError> {
         no("write_audit")

@@ -4,6 +4,7 @@
 //! A backend joins with one line, `suite!(name, opener)`; the opener is an `async fn() -> Fixture`
 //! and gives an empty store each time.
 
+mod keeping;
 mod model;
 mod sqlite;
 mod suite;
@@ -129,6 +130,13 @@ macro_rules! suite {
                 paging {
                     pages_come_back_up_to_the_first_gap
                     pages_go_with_their_run
+                }
+                keeping {
+                    everything_is_handed_out
+                    a_forgotten_person_is_found_nowhere
+                    nothing_new_of_a_forgotten_person_is_kept
+                    nobody_is_forgotten_under_lease
+                    what_has_changed_is_not_swapped
                 }
                 budgets {
                     a_burst_then_a_steady_flow

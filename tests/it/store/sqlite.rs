@@ -29,7 +29,7 @@ pub async fn open_sealed() -> Fixture {
     open_in(folder.path().join("instep.db"), folder, keys(1, &[]))
 }
 
-fn open_in(path: PathBuf, folder: tempfile::TempDir, keys: Keys) -> Fixture {
+pub fn open_in(path: PathBuf, folder: tempfile::TempDir, keys: Keys) -> Fixture {
     let clock = Fixture::clock();
     let open = {
         let (path, clock) = (path.clone(), clock.clone());
@@ -73,7 +73,7 @@ fn raw(path: &Path) -> rusqlite::Connection {
 }
 
 /// A store whose file the test knows.
-fn open_with_path() -> (Fixture, PathBuf) {
+pub fn open_with_path() -> (Fixture, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("instep.db");
     (open_in(path.clone(), folder, Keys::none()), path)

@@ -53,11 +53,12 @@ async fn goes_on(store: &dyn Store, held: Lease) {
 }
 
 /// The steps that programs took before this one, one after the other.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../../src/store/sqlite/schema.sql"),
     include_str!("../../../src/store/sqlite/schema_2.sql"),
     include_str!("../../../src/store/sqlite/schema_3.sql"),
     include_str!("../../../src/store/sqlite/schema_4.sql"),
+    include_str!("../../../src/store/sqlite/schema_5.sql"),
 ];
 
 /// A file as the program shaped it that knew so many steps, with one person in it.
@@ -82,6 +83,44 @@ fn old_file(path: &Path, steps: usize) {
     .unwrap();
     db.execute("INSERT INTO person (source, employee, live_due) VALUES ('bob', '7', 0)", [])
         .unwrap();
+}
+
+/// Beside a file of so many steps lies one copy of it, which the program before could go on with.
+fn copy_is_as_it_was(path: &Path, steps: usize) {
+    let copies = instep::store::sqlite::backup::copies(path);
+    let [copy] = &copies[..] else { panic!("{copies:?}") };
+    let name = copy.file_name().unwrap().to_str().unwrap();
+    assert_eq!(name, format!("instep.db.v{steps}-20261121T080000Z.bak"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let db = rusqlite::Connection::open(copy).unwrap();
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(usize::try_from(version).unwrap(), steps);
+    let links: i64 = db.query_row("SELECT count(*) FROM link", [], |row| row.get(0)).unwrap();
+    assert_eq!(links, 1);
+}
+
+/// The newest copies stay, older ones go; a new file and one that is up to date are not copied.
+#[test]
+fn a_few_copies_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("instep.db");
+    let clock = Fixture::clock();
+    drop(SqliteStore::open(&path, clock.clone()).unwrap());
+    drop(SqliteStore::open(&path, clock.clone()).unwrap());
+    assert_eq!(instep::store::sqlite::backup::copies(&path), [""; 0].map(std::path::PathBuf::from));
+    for _ in 0..5 {
+        clock.advance(std::time::Duration::from_secs(3600));
+        std::fs::remove_file(&path).unwrap();
+        old_file(&path, 1);
+        drop(SqliteStore::open(&path, clock.clone()).unwrap());
+    }
+    let copies = instep::store::sqlite::backup::copies(&path);
+    assert_eq!(copies.len(), 3);
+    assert!(copies[2].to_str().unwrap().contains("T130000Z"), "{copies:?}");
 }
 
 /// What is newer than an old store can be kept in it.
@@ -112,6 +151,7 @@ async fn a_file_of_an_older_program_is_brought_up_to_date() {
         old_file(&path, steps);
         let clock = Fixture::clock();
         let store = SqliteStore::open(&path, clock.clone()).unwrap();
+        copy_is_as_it_was(&path, steps);
         assert_eq!(store.epoch().await.unwrap(), "the old one");
         let held = lease(&store, 10).await.remove(0);
         goes_on(&store, held).await;

@@ -84,14 +84,42 @@ fn fixture(url: String, owner: impl Fn(&str) -> &'static Server, keys: Keys) -> 
     }
 }
 
-fn connect(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
+pub fn connect(url: &str, namespace: &str, clock: &Clock) -> RedisStore {
     RedisStore::connect(url, namespace, clock.clone()).expect("a usable url")
 }
 
 /// A store on a server of its own.
 pub fn own(options: &str) -> (Server, Fixture) {
+    own_with(options, Keys::none())
+}
+
+/// A store on a server of its own that is sealed.
+pub fn own_sealed(keys: Keys) -> (Server, Fixture) {
+    own_with("", keys)
+}
+
+/// Everything in a server, as it is stored.
+pub fn everything(server: &Server) -> Vec<u8> {
+    let mut all = Vec::new();
+    for key in server.ask::<Vec<String>>(cmd("KEYS").arg("*")) {
+        let read = match server.ask::<String>(cmd("TYPE").arg(&key)).as_str() {
+            "hash" => cmd("HGETALL").arg(&key).to_owned(),
+            "list" => cmd("LRANGE").arg(&key).arg(0).arg(-1).to_owned(),
+            "set" => cmd("SMEMBERS").arg(&key).to_owned(),
+            "zset" => cmd("ZRANGE").arg(&key).arg(0).arg(-1).to_owned(),
+            _ => cmd("MGET").arg(&key).to_owned(),
+        };
+        for text in server.ask::<Vec<Vec<u8>>>(&read) {
+            all.extend_from_slice(&text);
+            all.push(b'\n');
+        }
+    }
+    all
+}
+
+fn own_with(options: &str, keys: Keys) -> (Server, Fixture) {
     let (server, clock) = (Server::with(options), Fixture::clock());
-    let store = Arc::new(connect(&server.url(), "own", &clock));
+    let store = Arc::new(connect(&server.url(), "own", &clock).sealed_with(keys));
     let on = Fixture {
         store,
         clock,

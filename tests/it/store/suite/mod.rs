@@ -5,6 +5,7 @@ pub mod accepting;
 pub mod accepting_many;
 pub mod auditing;
 pub mod budgets;
+pub mod keeping;
 pub mod leasing;
 pub mod linking;
 pub mod looking;
@@ -26,9 +27,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use instep::clock::Clock;
+pub use instep::model::Lane;
 use instep::model::{
     AccountId, Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, EventId, Fate,
-    Lane, Link, Person, RunId, SourceName,
+    Link, Person, RunId, SourceName,
 };
 use instep::store::seal::Keys;
 use instep::store::{Accepted, Lease, LeaseRequest, Store};
