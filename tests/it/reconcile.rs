@@ -9,6 +9,7 @@ mod certificate;
 mod drift;
 mod dying;
 mod faults;
+mod forgotten;
 mod meanwhile;
 
 use std::sync::Arc;

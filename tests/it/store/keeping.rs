@@ -1,15 +1,17 @@
 //! Stores of all kinds beside each other: what moves between them, and what their files hold.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
+use instep::app::{MoveError, export, import};
 use instep::store::forget::erase;
 use instep::store::seal::Keys;
 use instep::store::sqlite::SqliteStore;
 use instep::store::{Store, StoreError};
 
 use super::suite::keeping::{MARKED, MARKS, fill, is_resealed, moves};
-use super::suite::{Fixture, Lane, keys, person};
+use super::suite::{Fixture, LASTING, Lane, keys, person};
 use super::{redis, sqlite};
 use crate::harness::dying::Dying;
 
@@ -21,6 +23,53 @@ async fn a_store_moves_between_all_kinds() {
     moves(redis::open_sealed().await, sqlite::open_sealed().await).await;
     moves(redis::open_on_cluster().await, redis::open().await).await;
     moves(sqlite::open().await, sqlite::open_sealed().await).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_whole_is_refused_and_changes_nothing() {
+    for keys in [Keys::none(), keys(1, &[])] {
+        let on = sqlite::open().await;
+        fill(&on).await;
+        on.pass(LASTING.as_secs() + 1);
+        let (now, mut file) = (on.clock.now(), Vec::new());
+        let written = export(&*on.store, &keys, &mut file, now, |_| ()).await.unwrap();
+        assert_eq!(holds(&file, "Quirina"), keys.is_none());
+        let to = sqlite::open().await;
+        let take = async |file: &[u8], keys: &Keys| {
+            import(&*to.store, keys, Cursor::new(file), |_, _| ()).await
+        };
+        let refused = async |file: &[u8], keys: &Keys| {
+            let error = take(file, keys).await.unwrap_err();
+            assert!(matches!(error, MoveError::NotWhole(_)), "{error}");
+            assert_eq!(to.store.dump(None, 1).await.unwrap().found, []);
+        };
+        let lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
+        for cut in [0, 1, 5, lines.len() - 1] {
+            refused(&lines[..cut].concat(), &keys).await;
+        }
+        refused(&file[..file.len() - 1], &keys).await;
+        let mut changed = lines.clone();
+        changed.swap(2, 3);
+        refused(&changed.concat(), &keys).await;
+        changed.remove(2);
+        refused(&changed.concat(), &keys).await;
+        let mut flipped = file.clone();
+        let at = file.len() / 2;
+        flipped[at] = if flipped[at] == b'a' { b'b' } else { b'a' };
+        refused(&flipped, &keys).await;
+        refused(&[file.as_slice(), lines[1]].concat(), &keys).await;
+        if !keys.is_none() {
+            refused(&file, &Keys::none()).await;
+        }
+
+        assert_eq!(take(&file, &keys).await.unwrap(), written);
+        let again = take(&file, &keys).await.unwrap_err();
+        assert!(matches!(again, MoveError::NotEmpty), "{again}");
+        let held = on.lease(1).await;
+        let error = export(&*on.store, &keys, Vec::new(), now, |_| ()).await.unwrap_err();
+        assert!(matches!(error, MoveError::AtWork(1)), "{error}");
+        drop(held);
+    }
 }
 
 /// All bytes of a file and of those beside it.
