@@ -45,7 +45,7 @@ pub async fn export(args: ExportArgs, config: &Path) -> anyhow::Result<ExitCode>
     let file = options.open(path).with_context(|| path.display().to_string())?;
     let note = Progress::note("Writing");
     let exported = app::export(&*store, &keys, &file, clock.now(), |count| {
-        note.so_far("records", number(count))
+        note.so_far("records", number(count));
     })
     .await;
     drop(note);

@@ -89,8 +89,10 @@ async fn walk(
                 let source = store.run(run).await?.map(|run| run.source);
                 sources.insert(run.clone(), source);
             }
-            if let Some(change) = names.judge(&found.kept, &sources)? {
-                changes.push((found.kept, change));
+            match names.judge(&found.kept, &sources)? {
+                Verdict::Stays => {}
+                Verdict::Goes => changes.push((found.kept, None)),
+                Verdict::SaysLess(less) => changes.push((found.kept, Some(*less))),
             }
         }
         wanted += changes.len();
@@ -108,6 +110,16 @@ async fn walk(
 /// Whether a note says who may do what here: an employee can be an operator too.
 fn is_of_operators(name: &str) -> bool {
     ["user", "token", "session", "sign"].iter().any(|word| name.starts_with(word))
+}
+
+/// What is to become of something.
+enum Verdict {
+    /// It has nothing to do with the person.
+    Stays,
+    /// It is theirs.
+    Goes,
+    /// It names them: this says the same without them.
+    SaysLess(Box<Stored>),
 }
 
 /// By what somebody can be named.
@@ -149,20 +161,19 @@ impl Names {
         Self { person: person.clone(), account, texts }
     }
 
-    /// What is to become of something: nothing new, or something that says less, or nothing at all.
     fn judge(
         &self,
         kept: &Stored,
         sources: &HashMap<RunId, Option<SourceName>>,
-    ) -> Result<Option<Option<Stored>>, StoreError> {
+    ) -> Result<Verdict, StoreError> {
         let less = match kept {
             Stored::Event(event) => return Ok(self.event(event)),
             Stored::Delivery(delivery) if delivery.person().as_ref() == Some(&self.person) => {
-                return Ok(Some(None));
+                return Ok(Verdict::Goes);
             }
-            Stored::Choice { person, .. } if *person == self.person => return Ok(Some(None)),
+            Stored::Choice { person, .. } if *person == self.person => return Ok(Verdict::Goes),
             // The own link goes last, by itself.
-            Stored::Link { person, .. } if *person == self.person => return Ok(None),
+            Stored::Link { person, .. } if *person == self.person => return Ok(Verdict::Stays),
             Stored::Link { person, link } => {
                 let link = self.scrubbed(&self.without(link.clone()))?;
                 Stored::Link { person: person.clone(), link }
@@ -176,7 +187,7 @@ impl Names {
             Stored::Delivery(delivery) => Stored::Delivery(self.scrubbed(delivery)?),
             Stored::Run(run) => Stored::Run(self.scrubbed(run)?),
             Stored::Hold(hold) => Stored::Hold(self.scrubbed(hold)?),
-            Stored::Note { name, .. } if is_of_operators(name) => return Ok(None),
+            Stored::Note { name, .. } if is_of_operators(name) => return Ok(Verdict::Stays),
             Stored::Note { name, text } => {
                 Stored::Note { name: name.clone(), text: self.without_names(text) }
             }
@@ -187,21 +198,24 @@ impl Names {
                 entry.outcome = entry.outcome.map(|outcome| self.without_names(&outcome));
                 Stored::Audit(entry)
             }
-            Stored::Choice { .. } | Stored::Forgotten { .. } => return Ok(None),
+            Stored::Choice { .. } | Stored::Forgotten { .. } => return Ok(Verdict::Stays),
         };
-        Ok((less != *kept).then_some(Some(less)))
+        Ok(if less == *kept { Verdict::Stays } else { Verdict::SaysLess(Box::new(less)) })
     }
 
-    fn event(&self, event: &StoredEvent) -> Option<Option<Stored>> {
+    fn event(&self, event: &StoredEvent) -> Verdict {
         if event.source == self.person.source
             && event.employee.as_ref() == Some(&self.person.employee)
         {
-            return Some(None);
+            return Verdict::Goes;
         }
         // A body is kept byte for byte or not at all.
         let raw = String::from_utf8_lossy(&event.raw);
-        let named = self.without_names(&raw) != raw;
-        named.then(|| Some(Stored::Event(StoredEvent { raw: Vec::new(), ..event.clone() })))
+        if self.without_names(&raw) == raw {
+            return Verdict::Stays;
+        }
+        let less = StoredEvent { raw: Vec::new(), ..event.clone() };
+        Verdict::SaysLess(Box::new(Stored::Event(less)))
     }
 
     /// Somebody else's link without this person as manager or subordinate.

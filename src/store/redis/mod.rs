@@ -184,6 +184,7 @@ impl RedisStore {
 
     /// The same store, sealed with these keys, or to be from now on. When one is missing, every call
     /// says so.
+    #[must_use]
     pub fn sealed_with(self, keys: Keys) -> Self {
         Self { keys, ..self }
     }

@@ -8,7 +8,9 @@ use super::accept::body;
 use super::links::{read_person, with_link};
 use super::script::{RESTORE_DELIVERIES, RESTORE_EVENTS, RESTORE_LINKS};
 use super::{RedisStore, lane, names, read};
-use crate::model::{Delivery, DeliveryId, DeliveryState, Item, Link, Person, RunId, SourceName};
+use crate::model::{
+    Delivery, DeliveryId, DeliveryState, EmployeeId, Item, Link, Person, RunId, SourceName,
+};
 use crate::store::seal::Place;
 use crate::store::{StoreError, Stored, StoredEvent};
 
@@ -29,7 +31,7 @@ impl RedisStore {
                     links.entry(&person.source).or_default().push((person, link));
                 }
                 Stored::Choice { person, choice } => {
-                    self.write_choice(person, Some(choice)).await?
+                    self.write_choice(person, Some(choice)).await?;
                 }
                 Stored::Note { name, text } => {
                     let before = self.read_note(name).await?;
@@ -92,7 +94,7 @@ impl RedisStore {
         let mut call = RESTORE_DELIVERIES.on(&all).arg(self.now());
         for delivery in deliveries {
             let (id, received) = (delivery.id.as_str(), delivery.received_at.as_millisecond());
-            let employee = delivery.employee.as_ref().map(|employee| employee.as_str());
+            let employee = delivery.employee.as_ref().map(EmployeeId::as_str);
             let waits = delivery.state == DeliveryState::Waiting;
             call = call
                 .arg(id)

@@ -12,7 +12,7 @@ use super::notes;
 use super::runs::read_stored;
 use super::script::{LINKS, SWAP, SWAP_FIELD, SWAP_ITEM};
 use super::{RedisStore, names, read};
-use crate::model::{AuditId, Delivery, DeliveryId, EventId, Link, Person, Run, RunId};
+use crate::model::{AuditId, Delivery, DeliveryId, EventId, Item, Link, Person, Run, RunId};
 use crate::store::seal::Place;
 use crate::store::stored::At;
 use crate::store::{Dump, Found, StoreError, Stored, StoredEvent, from_ms, record};
@@ -109,9 +109,9 @@ impl RedisStore {
         if stage == DELIVERIES && !pairs.is_empty() {
             let mut command = cmd("HMGET");
             command.arg(&self.names.kills);
-            pairs.iter().for_each(|(id, _)| {
+            for (id, _) in &pairs {
                 command.arg(id);
-            });
+            }
             let counts: Vec<Option<u32>> = self.ask("dump", &command).await?;
             let ids = pairs.iter().map(|(id, _)| id.clone());
             kills = ids.zip(counts).filter_map(|(id, count)| Some((id, count?))).collect();
@@ -292,20 +292,8 @@ impl RedisStore {
             (Stored::Link { person, link }, Some(Stored::Link { link: new, .. })) => {
                 self.exchange_link(person, link, new, guarded).await
             }
-            (Stored::Link { .. } | Stored::Forgotten { .. }, _) => Ok(false),
             (Stored::Item { run, item }, Some(Stored::Item { item: new, .. })) => {
-                let number = item.number;
-                let key = names.items(run);
-                let mut command = cmd("ZRANGEBYSCORE");
-                command.arg(&key).arg(number).arg(number);
-                let texts: Vec<String> = self.ask("swap", &command).await?;
-                let place = Place::item(run, number);
-                let Some(text) = texts.first() else { return Ok(false) };
-                if keys.read::<crate::model::Item>(&place, text)? != *item {
-                    return Ok(false);
-                }
-                let call = SWAP_ITEM.on(&[key]).arg(number).arg(text).arg(keys.write(&place, new));
-                read("swap", call.run(&self.connection).await)
+                self.exchange_item(run, item, new).await
             }
             (Stored::Run(run), Some(Stored::Run(new))) => {
                 // Whoever has read it before is to read it again.
@@ -313,7 +301,6 @@ impl RedisStore {
                 Ok(self.read_run(&run.id).await?.as_ref() == Some(run)
                     && self.write_run(&new).await?)
             }
-            (Stored::Run(_) | Stored::Item { .. }, _) => Ok(false),
             (Stored::Note { name, text }, new) => {
                 let new = match new {
                     Some(Stored::Note { text, .. }) => Some(text.as_str()),
@@ -357,7 +344,29 @@ impl RedisStore {
                 let place = Place::audit(&entry.id);
                 self.swap_record(&names.audit, entry.id.as_str(), &place, entry, &fresh).await
             }
+            // Links and items go by other ways, and runs with their time.
+            (
+                Stored::Link { .. }
+                | Stored::Item { .. }
+                | Stored::Run(_)
+                | Stored::Forgotten { .. },
+                _,
+            ) => Ok(false),
         }
+    }
+
+    async fn exchange_item(&self, run: &RunId, old: &Item, new: &Item) -> Result<bool, StoreError> {
+        let (keys, number, key) = (self.keys().await?, old.number, self.names.items(run));
+        let mut command = cmd("ZRANGEBYSCORE");
+        command.arg(&key).arg(number).arg(number);
+        let texts: Vec<String> = self.ask("swap", &command).await?;
+        let place = Place::item(run, number);
+        let Some(text) = texts.first() else { return Ok(false) };
+        if keys.read::<Item>(&place, text)? != *old {
+            return Ok(false);
+        }
+        let call = SWAP_ITEM.on(&[key]).arg(number).arg(text).arg(keys.write(&place, new));
+        read("swap", call.run(&self.connection).await)
     }
 
     async fn exchange_delivery(

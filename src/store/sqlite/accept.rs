@@ -24,7 +24,7 @@ impl Ready {
         let event = &arrival.event;
         let record = EventRecord::write(event, keys);
         let raw = keys.shut_bytes(&Place::body(&event.id), &event.raw).into_owned();
-        Self { record, raw, delivery, arrival }
+        Self { arrival, record, raw, delivery }
     }
 
     /// Writes it, or counts the repeat.

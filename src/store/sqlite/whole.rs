@@ -170,9 +170,12 @@ pub(super) fn dump(db: &Db, from: Option<&str>, most: usize) -> Result<Dump, Sto
     let (mut at, most, mut dump) = (At::read(from), most.max(1), Dump::default());
     while let Some(stage) = STAGES.get(at.stage) {
         let missing = most - dump.found.len();
-        let place = |text: &str, is_text| match is_text {
-            true => Value::Text(text.to_owned()),
-            false => Value::Integer(text.parse().unwrap_or(i64::MIN)),
+        let place = |text: &str, is_text: bool| {
+            if is_text {
+                Value::Text(text.to_owned())
+            } else {
+                Value::Integer(text.parse().unwrap_or(i64::MIN))
+            }
         };
         let mut find = db.prepare_cached(stage.sql)?;
         let begin = (place(&at.a, stage.text.0), place(&at.b, stage.text.1), limit(missing));
