@@ -226,7 +226,7 @@ impl Browser {
             let cookie = cookie.to_str().expect("plain");
             let (name, rest) = cookie.split_once('=').expect("a cookie");
             let value = rest.split(';').next().expect("a value");
-            let over = cookie.contains("Max-Age=0") || cookie.contains("1970");
+            let over = cookie.contains("Max-Age=0") || cookie.contains("Jan 1970");
             if over || value.is_empty() {
                 self.cookies.remove(name);
             } else {
