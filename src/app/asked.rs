@@ -36,8 +36,8 @@ const LATE: Duration = Duration::from_secs(600);
 /// How often the note is written again when others write at the same moment.
 const TRIES: usize = 20;
 
-/// So many of the newest runs are looked at; plans are between them.
-const LATEST: usize = 20;
+/// So many of the newest runs are looked at; plans and replays are between them.
+const LATEST: usize = 50;
 
 /// The rest between two tries to write to a store that is away.
 const REST: Duration = Duration::from_secs(2);
@@ -84,7 +84,7 @@ impl Ask {
 
     /// Whether this run makes up for what was asked.
     fn is_answered_by(&self, run: &Run) -> bool {
-        !run.plan_only && run.started_at >= self.at
+        !run.plan_only && !run.is_replay() && run.started_at >= self.at
     }
 }
 
@@ -178,7 +178,8 @@ pub(super) async fn strike(
     if !left_out {
         // A run that people made since then does as well.
         let runs = store.runs(Some(source), LATEST).await?;
-        let newest = runs.iter().filter(|run| !run.plan_only).map(|run| run.started_at).max();
+        let acted = runs.iter().filter(|run| !run.plan_only && !run.is_replay());
+        let newest = acted.map(|run| run.started_at).max();
         last = last.max(newest);
     }
     let is_due = table.is_due(last, since, now);

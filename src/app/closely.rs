@@ -58,7 +58,7 @@ impl Previewer {
     async fn manager(&self, account: &AccountId, look: Look) -> Result<String, PreviewError> {
         let owner = self.store.owner(account).await?;
         let who = owner.map_or_else(|| format!("account {account}"), |owner| owner.to_string());
-        if look == Look::Usual {
+        if matches!(look, Look::Usual | Look::Changing) {
             return Ok(who);
         }
         let shown = self.target.account(account, Lane::Bulk, self.deadline).await?;
@@ -68,7 +68,7 @@ impl Previewer {
 }
 
 /// The name that an account shows; empty when it shows none.
-fn full_name(account: &Account) -> String {
+pub(super) fn full_name(account: &Account) -> String {
     let names =
         [Field::FirstName, Field::LastName].map(|field| account.fields.get(&field).cloned());
     names.into_iter().flatten().collect::<Vec<_>>().join(" ")

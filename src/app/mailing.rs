@@ -34,7 +34,7 @@ const TRIES: u32 = 16;
 const NEWS: Duration = Duration::from_secs(24 * 3_600);
 
 /// So many of the newest runs are looked at.
-const LATEST: usize = 20;
+const LATEST: usize = 50;
 
 /// What is written down about the reports of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +148,7 @@ async fn next(
             Some(_) => true,
             None => run.ended_at.is_some_and(|ended| ended + NEWS > now),
         };
-        is_news && !run.plan_only
+        is_news && !run.plan_only && !run.is_replay()
     };
     let mut runs = store.runs(Some(source), LATEST).await?;
     runs.retain(is_next);

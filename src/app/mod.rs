@@ -20,6 +20,7 @@ mod preview;
 mod reading;
 mod reconciling;
 mod reload;
+mod replaying;
 mod secrets;
 mod sweeping;
 mod syncing;
@@ -54,6 +55,7 @@ pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::{Lack, Shown};
 pub use reconciling::FullSync;
 pub use reload::{Answer, ask_to_reload, reload_answers};
+pub use replaying::Replaying;
 pub use told::ToldRun;
 pub use trial::{Trial, try_expression};
 
@@ -71,7 +73,9 @@ pub use crate::provisioning::resolving::ManagerFound;
 pub use crate::provisioning::rules::{
     Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
 };
-pub use crate::reconcile::{Progress, ReconcileError, Stage, approve, cancel, reject, watched};
+pub use crate::reconcile::{
+    Progress, ReconcileError, Stage, approve, cancel, reject, watched, watched_run,
+};
 use crate::schedule::Scheduler;
 use crate::sources::SourceError;
 use crate::store::Store;
@@ -80,7 +84,9 @@ use crate::targets::TargetError;
 pub use crate::targets::learning360::member;
 use crate::telemetry;
 pub use crate::worker::Settled;
-use crate::worker::{Afresh, FarEnd, Live, Room, Scope, Stop, TargetSide, Together, Worker};
+use crate::worker::{
+    Afresh, DeadLetters, FarEnd, Live, Room, Scope, Stop, TargetSide, Together, Worker,
+};
 
 /// How many settled attempts a slow listener may lag behind before it misses some.
 const TOLD: usize = 4096;
@@ -139,6 +145,16 @@ pub struct Instep {
     gate: Gate,
 }
 
+impl From<BuildError> for ReconcileError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Source(error) => Self::Source(error),
+            BuildError::Target(error) => Self::Target(error),
+            BuildError::Rules(_) | BuildError::Metrics(_) => Self::NotHeld(error.to_string()),
+        }
+    }
+}
+
 impl Instep {
     /// Puts everything together; nothing is called yet.
     ///
@@ -173,6 +189,7 @@ impl Instep {
                 settings: settings.worker.clone(),
                 brake: settings.sync.brake.clone(),
                 clock: clock.clone(),
+                dead_letters: DeadLetters::default(),
                 wake: Arc::new(Notify::new()),
                 told: told.clone(),
                 name,
@@ -241,8 +258,10 @@ impl Instep {
             let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
             tasks.spawn(windows::keep(self.settings.clone(), desk, stop.clone()));
             for worker in &self.workers {
+                let (own, settings) = (worker.clone(), self.settings.clone());
+                tasks.spawn(syncing::keep_in_step(own, settings, stop.clone()));
                 let (worker, settings) = (worker.clone(), self.settings.clone());
-                tasks.spawn(syncing::keep_in_step(worker, settings, stop.clone()));
+                tasks.spawn(replaying::keep_replaying(worker, settings, stop.clone()));
             }
         }
         tasks.spawn(self.reloader().watch(stop.clone()));
@@ -312,7 +331,8 @@ impl Instep {
     /// The way from a page to where deeds are done.
     fn desk(&self) -> http::desk::Desk {
         let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
-        let asked = desk.clone();
+        let (asked, ahead) = (desk.clone(), desk.clone());
+        tokio::spawn(async move { ahead.look_ahead().await });
         http::desk::Desk::new(
             move |actor, verb| {
                 let desk = desk.clone();

@@ -25,8 +25,8 @@ use crate::sources::hibob::client::HiBob;
 use crate::store::{Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
-use crate::worker::Live;
 use crate::worker::surroundings::Ways;
+use crate::worker::{Live, Worker};
 
 /// How long one preview may take: reading everyone takes a while.
 const TIME: Duration = Duration::from_secs(1800);
@@ -55,9 +55,9 @@ pub enum PreviewError {
 pub struct Previewer {
     pub(super) name: SourceName,
     /// The rules, and the source that shows the fields that they read.
-    pub(super) live: Live,
+    pub(super) live: Arc<Live>,
     /// Reads nothing but names, to find somebody by theirs.
-    pub(super) names: HiBob,
+    pub(super) names: Arc<HiBob>,
     pub(super) target: Arc<Learning360>,
     pub(super) store: Arc<dyn Store>,
     pub(super) deadline: Deadline,
@@ -70,6 +70,8 @@ pub struct Previewer {
 pub enum Look {
     /// As the worker does: an account is looked up where the link does not say enough.
     Usual,
+    /// As the worker does, and the accounts that would change are shown as they are.
+    Changing,
     /// Accounts are looked up and shown as they are, with managers by their names.
     Close,
     /// Also what an account has besides its fields: groups, custom fields, managers.
@@ -205,8 +207,8 @@ impl Previewer {
             let reader = hibob(&name, source, reads, store)?;
             let display = vec!["root.displayName".to_owned()];
             Ok(Self {
-                live: Live::new(rules, &given, reader),
-                names: hibob(&name, source, display, store)?,
+                live: Arc::new(Live::new(rules, &given, reader)),
+                names: Arc::new(hibob(&name, source, display, store)?),
                 target: target.clone(),
                 policy: policy(&settings.target),
                 store: store.clone(),
@@ -216,6 +218,43 @@ impl Previewer {
             })
         };
         settings.sources.iter().map(previewer).collect()
+    }
+
+    /// One beside a worker, by the rules that are in place now.
+    ///
+    /// # Errors
+    /// When a client cannot be made.
+    pub(super) fn beside(worker: &Worker, settings: &Settings) -> Result<Self, BuildError> {
+        let live = worker.live();
+        let display = vec!["root.displayName".to_owned()];
+        let Some(source) = settings.sources.get(worker.name.as_str()) else {
+            let error = SourceError::Hold(format!("there is no source {}", worker.name));
+            return Err(error.into());
+        };
+        Ok(Self {
+            name: worker.name.clone(),
+            live,
+            names: Arc::new(hibob(&worker.name, source, display, &worker.store)?),
+            target: Arc::new(learning360(&settings.target, &worker.store)?),
+            policy: policy(&settings.target),
+            store: Arc::clone(&worker.store),
+            deadline: Deadline::after(TIME),
+            now: worker.clock.now(),
+        })
+    }
+
+    /// The same as of now, with its whole time before it.
+    pub(super) fn afresh(&self, now: Timestamp) -> Self {
+        Self {
+            name: self.name.clone(),
+            live: Arc::clone(&self.live),
+            names: Arc::clone(&self.names),
+            target: Arc::clone(&self.target),
+            policy: self.policy.clone(),
+            store: Arc::clone(&self.store),
+            deadline: Deadline::after(TIME),
+            now,
+        }
     }
 
     /// Whose previews these are.
@@ -258,7 +297,12 @@ impl Previewer {
                 let known = known.and_then(|link| {
                     planning::from_link(desired, &preview.resolved, link, &self.policy)
                 });
-                if look != Look::Usual || known.is_none() {
+                let is_enough = match look {
+                    Look::Usual => known.is_some(),
+                    Look::Changing => known.as_ref().is_some_and(|plan| plan.steps.is_empty()),
+                    Look::Close | Look::Closest => false,
+                };
+                if !is_enough {
                     probes.push((previews.len(), self.search(desired, link, choice).probe()));
                 }
                 *plan = known.unwrap_or_default();

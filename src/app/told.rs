@@ -61,7 +61,9 @@ impl ToldRun {
 
 async fn before(store: &dyn Store, run: &Run) -> Result<Vec<Run>, StoreError> {
     let mut runs = store.runs(Some(&run.source), LOOKED_THROUGH).await?;
-    runs.retain(|other| other.id < run.id && !other.plan_only);
+    runs.retain(|other| {
+        other.id < run.id && !other.plan_only && other.is_replay() == run.is_replay()
+    });
     runs.truncate(BEFORE);
     Ok(runs)
 }

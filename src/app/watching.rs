@@ -19,7 +19,7 @@ use crate::notify::{Notice, Phase, Topic};
 use crate::store::{Filter, Store, StoreError};
 
 /// So many of the newest runs of a source are looked at.
-const LATEST: usize = 10;
+const LATEST: usize = 30;
 
 /// So many dead letters are counted; there may be more.
 const DEAD: usize = 1_000;
@@ -70,7 +70,7 @@ impl Watching {
         for source in settings.sources.keys().map(SourceName::new) {
             let source = &source;
             let mut runs = store.runs(Some(source), LATEST).await?;
-            runs.retain(|run| !run.plan_only);
+            runs.retain(|run| !run.plan_only && !run.is_replay());
             for run in &runs {
                 let held = run.slices.iter().filter_map(|slice| held(run, slice));
                 notices.extend(held.map(|notice| notice.linked(pages.run(&run.id))));
@@ -197,7 +197,10 @@ fn carried_through(run: &Run) -> Option<Notice> {
             let title = format!("The full sync of {source} was carried through again");
             Some(ended(Topic::Sync, source.as_str(), title))
         }
-        RunState::Comparing | RunState::Applying | RunState::Cancelled { .. } => None,
+        RunState::Comparing
+        | RunState::Previewed { .. }
+        | RunState::Applying
+        | RunState::Cancelled { .. } => None,
     }
 }
 

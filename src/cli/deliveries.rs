@@ -1,10 +1,10 @@
-//! `instep deliveries`: what came in and what became of it; `show` one, `replay` some.
+//! `instep deliveries`: what came in and what became of it; `show` one, `discard` dead letters.
 //!
 //! Exit codes: 0 done, 1 nothing found or not done, 2 asked wrongly. What is found goes to stdout,
 //! everything else to stderr. Ids and field names are printed, values never.
 
+mod discard;
 pub(super) mod filter;
-mod replay;
 mod show;
 pub(super) mod table;
 pub(super) mod terminal;
@@ -14,10 +14,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::app::Desk;
 use crate::clock::Clock;
+use crate::config::Settings;
 use crate::model::{Delivery, DeliveryId};
+use crate::store::finding::Finding;
 use crate::store::{Filter, Store, StoreError};
 
+pub(super) use discard::which;
 use filter::FilterArgs;
 pub(super) use terminal::{Exit, Terminal};
 
@@ -41,8 +45,8 @@ pub struct DeliveriesArgs {
 enum Command {
     /// One delivery: its event, each attempt, and what to do next.
     Show(show::ShowArgs),
-    /// Does deliveries again, by what is true now; asks first.
-    Replay(Box<replay::ReplayArgs>),
+    /// Closes dead letters without doing them again; asks first.
+    Discard(Box<discard::DiscardArgs>),
 }
 
 /// Runs the command on the real terminal.
@@ -51,15 +55,18 @@ enum Command {
 /// When the store is not available or the output cannot be written.
 pub async fn run(
     args: DeliveriesArgs,
+    settings: Settings,
     store: Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
-    let now = clock.now();
-    Terminal::real(async |terminal| act(args, store.as_ref(), now, terminal).await).await
+    let (now, clock) = (clock.now(), clock.clone());
+    let desk = Desk::new(Arc::new(settings), Arc::clone(&store), clock);
+    Terminal::real(async |terminal| act(args, &desk, store.as_ref(), now, terminal).await).await
 }
 
 async fn act(
     args: DeliveriesArgs,
+    desk: &Desk,
     store: &dyn Store,
     now: Timestamp,
     terminal: &mut Terminal<'_>,
@@ -67,7 +74,7 @@ async fn act(
     match args.command {
         None => list(&args, store, now, terminal).await,
         Some(Command::Show(args)) => show::show(&args, store, now, terminal).await,
-        Some(Command::Replay(args)) => replay::replay(&args, store, now, terminal).await,
+        Some(Command::Discard(args)) => discard::discard(&args, desk, store, now, terminal).await,
     }
 }
 
@@ -77,19 +84,17 @@ async fn list(
     now: Timestamp,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let mut pages = Pages::of(args.filter.filter(now)?);
-    let mut found = Vec::new();
+    let which = args.filter.which(now)?;
+    let is_all = which.is_empty();
+    let (mut finding, mut found) = (Finding::of(which, None), Vec::new());
     while found.len() <= args.limit {
-        let page = pages.next(store, args.limit + 1 - found.len()).await?;
-        if page.is_empty() {
-            break;
-        }
-        found.extend(page);
+        let Some(some) = finding.next(store).await? else { break };
+        found.extend(some);
     }
     let more = found.len() > args.limit;
     found.truncate(args.limit);
     if found.is_empty() {
-        terminal.note(if args.filter.is_empty() {
+        terminal.note(if is_all {
             "No deliveries are kept. Did a webhook come in? See instep_webhooks_total in /metrics."
         } else {
             "No delivery fits. Leave out a condition, or look further back with --since."
@@ -146,7 +151,10 @@ impl Pages {
 
 /// Finds one delivery by its id or by the beginning of it; `Err` is a sentence for the person who
 /// asked.
-async fn find(store: &dyn Store, text: &str) -> anyhow::Result<Result<Delivery, String>> {
+pub(super) async fn find(
+    store: &dyn Store,
+    text: &str,
+) -> anyhow::Result<Result<Delivery, String>> {
     let text = text.trim().to_ascii_lowercase();
     if let Some(delivery) = store.delivery(&DeliveryId::new(text.clone())).await? {
         return Ok(Ok(delivery));

@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod failures;
 pub mod forget;
 pub mod init;
 pub mod matches;
@@ -20,6 +21,7 @@ pub mod person;
 pub mod plan;
 mod progress;
 pub mod reload;
+pub mod replay;
 pub mod rules;
 pub mod runs;
 pub mod sandbox;
@@ -81,7 +83,7 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// Compares HR with the LMS and brings everybody in step; `--plan` only looks.
     Sync(sync::SyncArgs),
-    /// Lists and shows full syncs, and decides on what the brake held.
+    /// Lists and shows full syncs and replays, and decides on what waits for a human.
     Runs(runs::RunsArgs),
     /// Begins nothing more for a while; what comes in waits. Lists what is paused.
     Pause(pause::PauseArgs),
@@ -89,8 +91,12 @@ enum Command {
     Resume(pause::ResumeArgs),
     /// Pauses everything and waits until nothing is in hand: before an upgrade.
     Drain(pause::DrainArgs),
-    /// Lists, shows and replays deliveries.
+    /// Lists, shows and discards deliveries.
     Deliveries(deliveries::DeliveriesArgs),
+    /// Shows what failed by its causes, and what to do about each.
+    Failures(failures::FailuresArgs),
+    /// Does deliveries again, by what is true now: shows what would change, and asks.
+    Replay(Box<replay::ReplayArgs>),
     /// Shows what is known of one person.
     Person(person::PersonArgs),
     /// Lists who signs in with a password of ours, and says who may.
@@ -199,7 +205,7 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Runs(args) => {
             with_store(config, async |loaded, store, clock| {
-                runs::run(args, &loaded.settings, store, &clock).await
+                runs::run(args, loaded.settings, store, &clock).await
             })
             .await
         }
@@ -222,8 +228,22 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
             .await
         }
         Command::Deliveries(args) => {
-            with_store(config, async |_, store, clock| deliveries::run(args, store, &clock).await)
-                .await
+            with_store(config, async |loaded, store, clock| {
+                deliveries::run(args, loaded.settings, store, &clock).await
+            })
+            .await
+        }
+        Command::Failures(args) => {
+            with_store(config, async |loaded, store, clock| {
+                failures::run(args, loaded.settings, store, &clock).await
+            })
+            .await
+        }
+        Command::Replay(args) => {
+            with_store(config, async |loaded, store, clock| {
+                Box::pin(replay::run(*args, loaded.settings, &store, &clock)).await
+            })
+            .await
         }
         Command::Users(args) => users::run(args, config).await,
         Command::Tokens(args) => tokens::run(args, config).await,

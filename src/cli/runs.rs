@@ -1,5 +1,5 @@
-//! `instep runs`: what full syncs found and did; `show` one, `watch` it, decide on what the brake
-//! held.
+//! `instep runs`: what full syncs and replays found and did; `show` one, `watch` it, decide on what
+//! waits for a human.
 //!
 //! Exit codes: 0 done, 1 not found or not done, 2 asked wrongly. What is found goes to stdout,
 //! everything else to stderr.
@@ -20,9 +20,10 @@ pub(super) use show::screen;
 
 use super::deliveries::table::plain;
 use super::deliveries::{Exit, Terminal};
+use crate::app::Desk;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::{Personal, Run, RunState, SliceState};
+use crate::model::{Personal, Run, RunState, SliceState, Verb};
 use crate::store::Store;
 
 /// Lists runs, newest first.
@@ -45,12 +46,16 @@ enum Command {
     Show(show::ShowArgs),
     /// Shows how far a run is, until it has ended.
     Watch(watch::WatchArgs),
-    /// Has a held slice applied, or a part of it.
+    /// Has held slices applied, or a part of one; confirms a replay.
     Approve(decide::ApproveArgs),
-    /// Leaves everything in a held slice as it is.
+    /// Leaves everything in held slices as it is.
     Reject(decide::RejectArgs),
     /// Stops a run: what no worker has begun is not applied any more.
     Cancel(decide::CancelArgs),
+    /// Queues nothing more of a replay until it is resumed.
+    Pause(decide::CancelArgs),
+    /// Goes on with a paused replay.
+    Resume(decide::CancelArgs),
 }
 
 /// How much personal data is shown.
@@ -81,19 +86,28 @@ impl From<Shown> for Personal {
 /// When the store is not available or the output cannot be written.
 pub async fn run(
     args: RunsArgs,
-    settings: &Settings,
+    settings: Settings,
     store: Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
     let zone = settings.sync.schedule.time_zone.clone();
+    let desk = &Desk::new(Arc::new(settings), Arc::clone(&store), clock.clone());
     let store = store.as_ref();
     Terminal::real(async |terminal| match args.command {
         None => list(args.limit, args.json, store, &zone, terminal).await,
         Some(Command::Show(args)) => show::show(&args, store, zone, terminal).await,
         Some(Command::Watch(args)) => watch::watch(&args, store, clock, zone, terminal).await,
-        Some(Command::Approve(args)) => decide::approve(&args, store, clock, terminal).await,
-        Some(Command::Reject(args)) => decide::reject(&args, store, clock, terminal).await,
-        Some(Command::Cancel(args)) => decide::cancel(&args, store, clock, terminal).await,
+        Some(Command::Approve(args)) => decide::approve(&args, desk, store, terminal).await,
+        Some(Command::Reject(args)) => decide::reject(&args, desk, store, terminal).await,
+        Some(Command::Cancel(args)) => {
+            decide::simply(&args, |run| Verb::Cancel { run }, desk, store, terminal).await
+        }
+        Some(Command::Pause(args)) => {
+            decide::simply(&args, |run| Verb::PauseRun { run }, desk, store, terminal).await
+        }
+        Some(Command::Resume(args)) => {
+            decide::simply(&args, |run| Verb::ResumeRun { run }, desk, store, terminal).await
+        }
     })
     .await
 }
@@ -162,7 +176,10 @@ fn table(runs: &[Run], zone: &TimeZone) -> String {
 /// Where a run stands, in a word.
 fn state(run: &Run) -> &'static str {
     match &run.state {
+        RunState::Comparing if run.is_replay() => "previewing",
         RunState::Comparing => "comparing",
+        RunState::Previewed { .. } => "waits for a human",
+        RunState::Applying if run.paused_by.is_some() => "paused",
         RunState::Applying => "applying",
         RunState::Done if run.plan_only => "plan",
         RunState::Done => "done",

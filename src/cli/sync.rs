@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::deliveries::{Exit, Terminal};
 use super::runs::progress::{Line, words};
 use super::runs::{Shown, needs_a_look, screen, who};
-use crate::app::{FullSync, Progress, ReconcileError, Stage, ToldRun};
+use crate::app::{Desk, FullSync, Progress, ReconcileError, Stage, ToldRun};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::{Run, RunId};
+use crate::model::{Actor, EmployeeId, Person, Refused, Run, RunId, SourceName, Verb};
 use crate::report;
 use crate::store::Store;
 
@@ -32,6 +32,9 @@ pub struct SyncArgs {
     /// Only this source.
     #[arg(long)]
     source: Option<String>,
+    /// Only this person, at once: the id in the source, or SOURCE/ID. A process that serves does it.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["plan", "no_wait", "json"])]
+    person: Option<String>,
     /// Ends when everything is queued; the processes that serve apply it.
     #[arg(long, conflicts_with = "plan")]
     no_wait: bool,
@@ -57,6 +60,12 @@ pub async fn run(
     store: &Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
+    if let Some(key) = &args.person {
+        return Terminal::real(async |terminal| {
+            one_person(key, &args, settings, store, clock, terminal).await
+        })
+        .await;
+    }
     let mut syncs = FullSync::all(&settings, store, clock)?;
     if let Some(only) = &args.source {
         syncs.retain(|sync| sync.name().as_str() == only);
@@ -80,6 +89,43 @@ pub async fn run(
         Ok(exit)
     })
     .await
+}
+
+/// Asks for one person to be read again now.
+async fn one_person(
+    key: &str,
+    args: &SyncArgs,
+    settings: Settings,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Exit> {
+    let mut sources = settings.sources.keys();
+    let only = sources.next().filter(|_| sources.next().is_none());
+    let (source, id) = match (key.split_once('/'), args.source.as_ref().or(only)) {
+        (Some((source, id)), _) => (source.to_owned(), id),
+        (None, Some(source)) => (source.clone(), key),
+        (None, None) => {
+            terminal.note("There are several sources: say SOURCE/ID.")?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let by = who(args.by.as_deref()).unwrap_or_else(|| "somebody at a terminal".to_owned());
+    let person = Person { source: SourceName::new(source), employee: EmployeeId::new(id.trim()) };
+    let desk = Desk::new(Arc::new(settings), Arc::clone(store), clock.clone());
+    match desk.act(&Actor::at_the_command_line(&by), Verb::SyncPerson { person }).await {
+        Ok(outcome) => {
+            terminal.line(&outcome.said)?;
+            for delivery in &outcome.deliveries {
+                terminal.note(&format!("What came of it: instep deliveries show {delivery}"))?;
+            }
+            Ok(Exit::Done)
+        }
+        Err(refused) => {
+            terminal.note(&refused.to_string())?;
+            Ok(if matches!(refused, Refused::Wrong(_)) { Exit::Usage } else { Exit::Nothing })
+        }
+    }
 }
 
 /// How one source's run ended for whoever waits for it.

@@ -46,7 +46,10 @@ pub use rules::{
     Origin, OutOfScope, RuleSettings, load_rules,
 };
 pub use show::{show, show_warnings};
-pub use sync::{BrakeSettings, CertificateSettings, Limit, Missed, ScheduleSettings, SyncSettings};
+pub use sync::{
+    BrakeSettings, CertificateSettings, Limit, Missed, ReplaySettings, ScheduleSettings,
+    SyncSettings,
+};
 pub use telemetry::{OtlpSettings, TelemetrySettings};
 
 /// The commented example: every key, and the defaults.
@@ -214,7 +217,7 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[worker]`
     pub worker: WorkerSettings,
-    /// `[schedule]`, `[certificate]`, `[brake]`
+    /// `[schedule]`, `[certificate]`, `[brake]`, `[replay]`
     pub sync: SyncSettings,
     /// `[maintenance.NAME]`
     pub windows: Vec<WindowSettings>,

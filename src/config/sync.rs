@@ -1,4 +1,4 @@
-//! The full sync's tables: `[schedule]`, `[certificate]` and `[brake]`.
+//! The tables of runs: `[schedule]`, `[certificate]`, `[brake]` and `[replay]`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +21,16 @@ pub struct SyncSettings {
     pub certificate: CertificateSettings,
     /// `[brake]`
     pub brake: BrakeSettings,
+    /// `[replay]`
+    pub replay: ReplaySettings,
+}
+
+/// `[replay]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// `per_minute`: so many people a minute are queued again at most, unless somebody says
+    /// otherwise.
+    pub per_minute: u32,
 }
 
 /// `[schedule]`
@@ -102,12 +112,13 @@ const MOST: u32 = 10_000_000;
 /// Any moment: a pattern that never fires after this one never fires.
 const ANY_DAY: civil::Date = civil::date(2026, 1, 1);
 
-/// Reads the three tables.
+/// Reads the tables.
 pub(super) fn read(root: &Table<'_>) -> SyncSettings {
     SyncSettings {
         schedule: schedule(root.table("schedule")),
         certificate: certificate(root.table("certificate")),
         brake: brake(root.table("brake")),
+        replay: replay(root.table("replay")),
     }
 }
 
@@ -184,6 +195,12 @@ fn brake(table: Table<'_>) -> BrakeSettings {
     };
     table.finish();
     settings
+}
+
+fn replay(table: Table<'_>) -> ReplaySettings {
+    let per_minute = table.number("per_minute", 1..=100_000);
+    table.finish();
+    ReplaySettings { per_minute }
 }
 
 fn limit(table: &Table<'_>, key: &'static str) -> Limit {

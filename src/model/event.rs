@@ -12,6 +12,12 @@ pub const APPOINTMENT: &str = "appointment";
 /// The kind of our own event that tells somebody that their manager has an account now.
 pub const MANAGER_ARRIVED: &str = "manager.arrived";
 
+/// The kind of our own event by which a human asks for one person to be read again now.
+pub const ASKED: &str = "asked";
+
+/// The kind of event by which HiBob tells that somebody was deleted.
+pub const DELETED: &str = "employee.deleted";
+
 /// One event as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, DeliveryState, EmployeeId, SourceName};
+use super::cause::Cause;
+use super::{Delivery, DeliveryId, DeliveryState, EmployeeId, SourceName};
 
 /// Which deliveries. Every condition that is given must hold; without any, all fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,46 @@ pub struct Which {
     /// With these words in its ids, kind, code or reason, whatever their case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+}
+
+impl Which {
+    /// Whether no condition is given, so that every delivery fits.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a delivery is meant.
+    pub fn fits(&self, delivery: &Delivery) -> bool {
+        let Self { ids, cause, state, source, employee, code, kind, since, until, text } = self;
+        (ids.is_empty() || ids.contains(&delivery.id))
+            && state.is_none_or(|state| delivery.state == state)
+            && source.as_ref().is_none_or(|source| delivery.source == *source)
+            && employee.as_ref().is_none_or(|it| delivery.employee.as_ref() == Some(it))
+            && code.as_ref().is_none_or(|code| delivery.code.as_ref() == Some(code))
+            && kind.as_ref().is_none_or(|kind| delivery.kind == *kind)
+            && since.is_none_or(|since| delivery.received_at >= since)
+            && until.is_none_or(|until| delivery.received_at < until)
+            && text.as_ref().is_none_or(|text| has_words(delivery, text))
+            && cause.as_ref().is_none_or(|cause| {
+                delivery.state == DeliveryState::Dead && Cause::of(delivery).name == *cause
+            })
+    }
+}
+
+/// Whether each of the words stands somewhere in what a delivery shows.
+fn has_words(delivery: &Delivery, text: &str) -> bool {
+    let employee = delivery.employee.as_ref().map_or("", EmployeeId::as_str);
+    let told = [
+        delivery.id.as_str(),
+        delivery.event.as_str(),
+        delivery.source.as_str(),
+        employee,
+        &delivery.kind,
+        delivery.code.as_deref().unwrap_or_default(),
+        delivery.reason.as_deref().unwrap_or_default(),
+    ];
+    let told = told.join("\n").to_lowercase();
+    text.to_lowercase().split_whitespace().all(|word| told.contains(word))
 }
 
 /// Dead letters, or deliveries that wait behind a hold, of one cause.

@@ -4,6 +4,7 @@ pub mod account;
 pub mod actor;
 pub mod audit;
 pub mod catalogue;
+pub mod cause;
 pub mod delivery;
 pub mod employee;
 pub mod event;
@@ -25,7 +26,7 @@ pub use audit::{AuditEntry, AuditId};
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};
 pub use employee::{Answer, Record, Seen};
-pub use event::{APPOINTMENT, Arrival, Event, FORGOTTEN, Fate, MANAGER_ARRIVED};
+pub use event::{APPOINTMENT, ASKED, Arrival, DELETED, Event, FORGOTTEN, Fate, MANAGER_ARRIVED};
 pub use failure::{Failure, Which};
 pub use ids::{
     AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
@@ -35,7 +36,7 @@ pub use page::Page;
 pub use pause::{Pause, PauseScope, Pauses};
 pub use question::{Question, Somebody};
 pub use run::{
-    Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run, RunId,
-    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
+    Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run,
+    RunId, RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
 };
 pub use verb::{Outcome, Refused, Selection, Verb};

@@ -150,6 +150,12 @@ pub struct Run {
     /// How many people's deliveries are dead letters so far.
     #[serde(default)]
     pub failed: u64,
+    /// How many deliveries a replay is about.
+    #[serde(default)]
+    pub deliveries: u64,
+    /// How many people will fail again, as a replay's preview says, by code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fails: BTreeMap<String, u64>,
     /// How many people each filter said no to, by its key.
     pub filtered: BTreeMap<String, u64>,
     /// The changes by kind, with the brake's judgement.
@@ -196,6 +202,11 @@ pub enum Personal {
 }
 
 impl Run {
+    /// Whether it does deliveries again; else it compares everybody.
+    pub fn is_replay(&self) -> bool {
+        matches!(self.kind, RunKind::Replay { .. })
+    }
+
     /// A run that has just begun and has seen nothing yet.
     pub fn begun(id: RunId, source: SourceName, asked_by: &str, started_at: Timestamp) -> Self {
         Self {
@@ -217,6 +228,8 @@ impl Run {
             in_step: 0,
             changed: 0,
             failed: 0,
+            deliveries: 0,
+            fails: BTreeMap::new(),
             filtered: BTreeMap::new(),
             slices: Vec::new(),
             calls: BTreeMap::new(),
@@ -233,6 +246,11 @@ impl Run {
 pub enum RunState {
     /// HR and the LMS are read and compared.
     Comparing,
+    /// A replay's preview is there; nothing of it is done until a human confirms it.
+    Previewed {
+        /// Until when it can be confirmed.
+        until: Timestamp,
+    },
     /// Its deliveries are worked on.
     Applying,
     /// Everything that was not held has ended.
@@ -448,6 +466,19 @@ pub struct Item {
     pub blame: Option<Blame>,
     /// Where it stands.
     pub state: ItemState,
+    /// The deliveries that a replay does again for this person, the oldest first; none in a full
+    /// sync, and none where the preview says that they fail again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Again>,
+}
+
+/// A delivery that a replay is about, as its preview saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// When it was settled. Once this is another time, somebody has dealt with it since.
+    pub settled: Timestamp,
 }
 
 /// Where an item stands.

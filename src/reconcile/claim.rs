@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{Progress, ReconcileError};
 use crate::clock::Clock;
-use crate::model::{RunId, RunState, SourceName};
+use crate::model::{Run, RunId, RunState, SourceName};
 use crate::store::{Store, StoreError};
 
 /// How often the note is renewed.
@@ -39,7 +39,7 @@ pub(super) struct Owner {
     pub progress: Progress,
 }
 
-/// The right to carry out the runs of a source.
+/// The right to carry out the full syncs of a source, or one replay.
 pub(super) struct Claim {
     store: Arc<dyn Store>,
     clock: Clock,
@@ -52,13 +52,31 @@ fn name(source: &SourceName) -> String {
     format!("run:{source}")
 }
 
+/// Replays go side by side: a long one must not keep a short one, or the nightly run, waiting.
+fn replay_name(run: &RunId) -> String {
+    format!("replay:{run}")
+}
+
 /// Who carries out a run of this source now; nobody when they are dead.
 pub(super) async fn owner(
     store: &dyn Store,
     clock: &Clock,
     source: &SourceName,
 ) -> Result<Option<Owner>, StoreError> {
-    let note = store.note(&name(source)).await?;
+    alive(store, clock, &name(source)).await
+}
+
+/// Who carries out a replay now; nobody when they are dead.
+pub(super) async fn owner_of_replay(
+    store: &dyn Store,
+    clock: &Clock,
+    run: &RunId,
+) -> Result<Option<Owner>, StoreError> {
+    alive(store, clock, &replay_name(run)).await
+}
+
+async fn alive(store: &dyn Store, clock: &Clock, name: &str) -> Result<Option<Owner>, StoreError> {
+    let note = store.note(name).await?;
     let owner = note.and_then(|note| serde_json::from_str::<Owner>(&note).ok());
     Ok(owner.filter(|owner| clock.now().duration_since(owner.beat) <= SILENCE))
 }
@@ -72,10 +90,30 @@ impl Claim {
         run: &RunId,
         by: &str,
     ) -> Result<Self, ReconcileError> {
-        let name = name(source);
+        Self::take_named(name(source), store, clock, source, run, by).await
+    }
+
+    /// Takes the right to carry out a replay.
+    pub async fn take_replay(
+        store: &Arc<dyn Store>,
+        clock: &Clock,
+        run: &Run,
+    ) -> Result<Self, ReconcileError> {
+        let (id, by) = (&run.id, &run.asked_by);
+        Self::take_named(replay_name(id), store, clock, &run.source, id, by).await
+    }
+
+    async fn take_named(
+        name: String,
+        store: &Arc<dyn Store>,
+        clock: &Clock,
+        source: &SourceName,
+        run: &RunId,
+        by: &str,
+    ) -> Result<Self, ReconcileError> {
         loop {
             let before = store.note(&name).await?;
-            if let Some(owner) = owner(&**store, clock, source).await? {
+            if let Some(owner) = alive(&**store, clock, &name).await? {
                 return Err(ReconcileError::Busy {
                     source_name: source.clone(),
                     run: owner.run,

@@ -1,7 +1,7 @@
 //! What humans decide about runs: held slices are approved or rejected, a run is cancelled. And what
-//! time decides: a slice that nobody approved expires.
+//! time decides: a slice that nobody approved expires. A replay is confirmed in `confirming`.
 
-use super::ReconcileError;
+use super::{ReconcileError, feeding};
 use crate::clock::Clock;
 use crate::model::{
     Approval, ChangeKind, Item, Run, RunId, RunState, Selection, Slice, SliceState,
@@ -136,7 +136,7 @@ pub async fn cancel(
 ) -> Result<Run, ReconcileError> {
     let now = clock.now();
     let (run, _) = change(store, run, |run| {
-        if !is_unfinished(run) {
+        if run.ended_at.is_some() {
             let id = &run.id;
             return Err(ReconcileError::NotHeld(format!(
                 "run {id} has ended: there is nothing to cancel"
@@ -148,6 +148,9 @@ pub async fn cancel(
     })
     .await?;
     store.drop_pages(&run.id).await?;
+    if run.is_replay() {
+        feeding::leave(store, &run).await?;
+    }
     Ok(run)
 }
 
@@ -180,8 +183,13 @@ pub(super) fn is_unfinished(run: &Run) -> bool {
     matches!(run.state, RunState::Comparing | RunState::Applying)
 }
 
+/// Whether somebody has to carry on a full sync.
+pub(super) fn is_unfinished_sync(run: &Run) -> bool {
+    is_unfinished(run) && !run.is_replay()
+}
+
 /// The slice of a kind, if it can (still) be decided on.
-fn decidable<'r>(
+pub(super) fn decidable<'r>(
     run: &'r mut Run,
     kind: ChangeKind,
     clock: &Clock,
@@ -191,7 +199,7 @@ fn decidable<'r>(
     if run.plan_only {
         return refuse(format!("run {id} only looked: `instep sync` makes one that acts"));
     }
-    if !matches!(run.state, RunState::Applying | RunState::Done) {
+    if !matches!(run.state, RunState::Previewed { .. } | RunState::Applying | RunState::Done) {
         return refuse(format!("run {id} has nothing that waits for a decision"));
     }
     let Some(slice) = run.slices.iter_mut().find(|slice| slice.kind == kind) else {

@@ -50,6 +50,7 @@ impl Reconciler<'_> {
                 drift: vec![Drift::Orphan],
                 blame: None,
                 state: ItemState::Told,
+                again: Vec::new(),
             });
         }
         for (item, number) in items.iter_mut().zip(1..) {
@@ -131,6 +132,7 @@ impl Reconciler<'_> {
             drift: found.drift,
             blame: Some(blame),
             state: ItemState::Told,
+            again: Vec::new(),
         }))
     }
 

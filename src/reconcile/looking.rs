@@ -38,8 +38,8 @@ const REST: Duration = Duration::from_secs(5);
 /// How often HR may ask us to wait.
 const WAITS: u32 = 20;
 
-/// By so many earlier runs the certificate judges.
-const HISTORY: usize = 50;
+/// Among so many earlier runs are those by which the certificate judges.
+const HISTORY: usize = 100;
 
 /// Progress is told after so many people.
 const TELL: u64 = 250;
@@ -158,7 +158,8 @@ impl Reconciler<'_> {
             absent,
         };
         let history = self.store.runs(Some(self.name), HISTORY).await?;
-        let history: Vec<Run> = history.into_iter().filter(|it| it.id != run.id).collect();
+        let history: Vec<Run> =
+            history.into_iter().filter(|it| it.id != run.id && !it.is_replay()).collect();
         run.certificate = certificate::judge(&shown, &history, &self.settings.certificate);
         let mut items = self.items(&mut comparison, progress).await?;
         run.slices = self.slices(&items, linked, &run.certificate, &comparison);

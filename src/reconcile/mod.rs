@@ -1,6 +1,9 @@
 //! The full sync: finds who is out of step between HR and the LMS, says why, and queues them. It
 //! changes nothing itself.
 //!
+//! A replay goes the same way for the deliveries that somebody named: they are previewed, a human
+//! confirms, and they are queued again, at a rate of their own.
+//!
 //! Promises: nobody is deactivated for not being shown unless HR's answer was complete; no more is
 //! queued of any kind of change than the brake lets pass, until a human approves; what the live road
 //! has put right meanwhile is no difference; one run of a source at a time, whatever the number of
@@ -10,13 +13,16 @@ mod accounts;
 mod claim;
 mod closer;
 mod comparing;
+mod confirming;
 mod deciding;
 mod evidence;
+mod feeding;
 mod following;
 mod links;
 mod looking;
 mod picture;
 mod progress;
+mod replaying;
 
 use std::sync::Arc;
 
@@ -24,9 +30,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::claim::Claim;
+pub use self::confirming::{confirm, pause, reject_preview, resume};
 pub use self::deciding::{approve, cancel, reject};
-use self::deciding::{change, is_unfinished};
+use self::deciding::{change, is_unfinished_sync};
 pub use self::progress::{Progress, Stage};
+pub use self::replaying::{
+    Foresee, Foreseen, Pending, Replayer, Somebody, Then, expire_preview, is_left_alone,
+};
 
 use crate::clock::Clock;
 use crate::config::{MatchRule, SyncSettings};
@@ -39,8 +49,8 @@ use crate::store::{Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
 
-/// Among so many runs is the one that is unfinished.
-const LATEST: usize = 20;
+/// Among so many runs is the one that is unfinished; replays are between them.
+const LATEST: usize = 50;
 
 /// Compares one source with the target.
 pub struct Reconciler<'a> {
@@ -149,7 +159,7 @@ impl Reconciler<'_> {
         for run in &runs {
             deciding::expire(store, self.clock, run).await?;
         }
-        let Some(run) = runs.iter().find(|run| is_unfinished(run)) else { return Ok(None) };
+        let Some(run) = runs.iter().find(|run| is_unfinished_sync(run)) else { return Ok(None) };
         let claim = Claim::take(self.store, self.clock, self.name, &run.id, &run.asked_by).await;
         let claim = match claim {
             Err(ReconcileError::Busy { .. }) => return Ok(None),
@@ -204,7 +214,7 @@ impl Reconciler<'_> {
     /// The oldest run that somebody has to carry on. One that only looked is not worth it.
     async fn unfinished(&self) -> Result<Option<Run>, ReconcileError> {
         let mut runs = self.store.runs(Some(self.name), LATEST).await?;
-        runs.retain(is_unfinished);
+        runs.retain(is_unfinished_sync);
         let now = self.clock.now();
         for run in runs.iter().filter(|run| run.plan_only) {
             change(&**self.store, &run.id, |run| {
@@ -305,4 +315,21 @@ pub async fn watched(
     source: &SourceName,
 ) -> Result<Option<Progress>, ReconcileError> {
     Ok(claim::owner(store, clock, source).await?.map(|owner| owner.progress))
+}
+
+/// How far a run is that some process has in hand now; nothing when none has.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn watched_run(
+    store: &dyn Store,
+    clock: &Clock,
+    run: &Run,
+) -> Result<Option<Progress>, ReconcileError> {
+    if run.is_replay() {
+        let owner = claim::owner_of_replay(store, clock, &run.id).await?;
+        return Ok(owner.map(|owner| owner.progress));
+    }
+    let progress = watched(store, clock, &run.source).await?;
+    Ok(progress.filter(|progress| progress.run.as_ref() == Some(&run.id)))
 }

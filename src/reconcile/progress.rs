@@ -40,6 +40,13 @@ pub enum Stage {
         /// Differences that there are.
         all: u64,
     },
+    /// The people of a replay are read again, and what would change is worked out.
+    Previewing {
+        /// Deliveries that are looked at.
+        done: u64,
+        /// Deliveries that there are.
+        all: u64,
+    },
     /// What is to be changed is queued.
     Queueing {
         /// Queued so far.

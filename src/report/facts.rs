@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::words::{count, duration, hour, moment, number, people, plain};
-use super::{Report, sections};
+use super::{Report, replay, sections};
 use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, Slice, SliceState};
 
 /// The facts in the order in which they are told.
@@ -87,6 +87,21 @@ pub(super) struct Counts {
     pub failed: u64,
 }
 
+impl Counts {
+    /// One more person, who stands here.
+    fn add(&mut self, state: &ItemState) {
+        self.found += 1;
+        *match state {
+            ItemState::Told => &mut self.planned,
+            ItemState::Held => &mut self.held,
+            ItemState::Queued { .. } => &mut self.waiting,
+            ItemState::Done { done } if done.is_empty() => &mut self.unneeded,
+            ItemState::Done { .. } => &mut self.changed,
+            ItemState::Failed { .. } => &mut self.failed,
+        } += 1;
+    }
+}
+
 /// The counts of a run.
 pub(super) struct Totals {
     pub kinds: BTreeMap<ChangeKind, Counts>,
@@ -96,27 +111,25 @@ pub(super) struct Totals {
     /// Memberships that came and that ended.
     pub joined: u64,
     pub left: u64,
+    /// People of a replay for whom its preview found nothing to do.
+    pub nothing: Counts,
 }
 
 impl Totals {
     fn of(report: &Report<'_>) -> Self {
         let (mut kinds, mut all) = (BTreeMap::<_, Counts>::new(), Counts::default());
         let (mut disputed, mut orphans, mut joined, mut left) = (0, 0, 0, 0);
+        let mut nothing = Counts::default();
         for item in report.items {
             let has = |wanted: fn(&Drift) -> bool| item.drift.iter().any(wanted);
             disputed += u64::from(has(|drift| matches!(drift, Drift::Disputed { .. })));
             orphans += u64::from(has(|drift| matches!(drift, Drift::Orphan)));
+            if item.kind.is_none() && !item.again.is_empty() {
+                nothing.add(&item.state);
+            }
             let Some(kind) = item.kind else { continue };
             for counts in [kinds.entry(kind).or_default(), &mut all] {
-                counts.found += 1;
-                *match &item.state {
-                    ItemState::Told => &mut counts.planned,
-                    ItemState::Held => &mut counts.held,
-                    ItemState::Queued { .. } => &mut counts.waiting,
-                    ItemState::Done { done } if done.is_empty() => &mut counts.unneeded,
-                    ItemState::Done { .. } => &mut counts.changed,
-                    ItemState::Failed { .. } => &mut counts.failed,
-                } += 1;
+                counts.add(&item.state);
             }
             let applied = matches!(&item.state, ItemState::Done { done } if !done.is_empty());
             if applied || matches!(item.state, ItemState::Told) {
@@ -126,7 +139,7 @@ impl Totals {
                 }
             }
         }
-        Self { kinds, all, disputed, orphans, joined, left }
+        Self { kinds, all, disputed, orphans, joined, left, nothing }
     }
 }
 
@@ -177,7 +190,11 @@ impl Facts {
 }
 
 fn title(report: &Report<'_>) -> String {
-    let what = if report.run.plan_only { "Plan of a full sync" } else { "Full sync" };
+    let what = match (report.run.is_replay(), report.run.plan_only) {
+        (true, _) => "Replay",
+        (false, true) => "Plan of a full sync",
+        (false, false) => "Full sync",
+    };
     format!("{what} of {}", plain(report.run.source.as_str()))
 }
 
@@ -226,7 +243,13 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
         () if disputed.is_some() => Tone::Look,
         () => Tone::Good,
     };
+    if run.is_replay()
+        && let Some(told) = replay::verdict(run, totals)
+    {
+        return told;
+    }
     match &run.state {
+        RunState::Previewed { .. } => (Tone::Look, "It waits until somebody confirms it.".into()),
         RunState::Failed { reason } => {
             let changed = Some(format!("{} changed before", people(all.changed)));
             let reason = Some(plain(reason).trim_end_matches('.').to_owned());
@@ -282,6 +305,9 @@ fn figures(run: &Run, totals: &Totals) -> Vec<Figure> {
     let all = &totals.all;
     let figure = |value: u64, label, tone| Figure { value: number(value), label, tone };
     let unless_none = |value: u64, tone| if value > 0 { tone } else { Tone::Plain };
+    if run.is_replay() {
+        return replay::figures(run, totals);
+    }
     let mut figures = vec![figure(run.people, "people in HR", Tone::Plain)];
     if run.plan_only {
         figures.push(figure(all.planned + all.held, "would change", Tone::Plain));

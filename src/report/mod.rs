@@ -9,6 +9,7 @@ mod facts;
 mod html;
 mod items;
 mod json;
+mod replay;
 mod sections;
 mod steps;
 mod terminal;

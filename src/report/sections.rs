@@ -104,6 +104,10 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
             });
             let show = format!("instep runs show {id}");
             commands.push((show, "everybody in it".to_owned()));
+            if report.run.is_replay() {
+                let all = format!("instep runs approve {id}");
+                commands.push((all, "confirm everything, nothing to do included".to_owned()));
+            }
             let approve = format!("instep runs approve {id} --slice {word}");
             commands.push((approve, "apply it, if it is still true then".to_owned()));
             let reject = format!("instep runs reject {id} --slice {word} --reason \"...\"");
@@ -161,13 +165,20 @@ fn failed(report: &Report<'_>) -> Option<Section> {
         lead.push(format!("By cause: {}.", each.collect::<Vec<_>>().join(", ")));
     }
     let command = match codes.keys().next() {
+        // What a full sync ordered is not done again: the next one looks at everybody.
+        _ if !report.run.is_replay() => "instep sync".to_owned(),
         Some(code) if codes.len() == 1 => {
-            format!("instep deliveries replay --state dead --code {}", plain(code))
+            format!("instep replay --state dead --code {}", plain(code))
         }
-        _ => "instep deliveries replay --state dead".to_owned(),
+        _ => "instep failures".to_owned(),
     };
     let commands = vec![(command, "once the cause is gone".to_owned())];
-    let title = format!("{} failed", people(total));
+    let is_preview = report.run.is_replay() && report.run.failed == 0;
+    let title = match total {
+        1 if is_preview => "1 person would fail again".to_owned(),
+        many if is_preview => format!("{} would fail again", people(many)),
+        many => format!("{} failed", people(many)),
+    };
     let section = Section { title, grave: true, lead, commands, ..Section::default() };
     Some(table.into(section, "failed.csv"))
 }

@@ -5,6 +5,7 @@
 //! them on all of them. Records are stored in the versioned form of [`record`].
 
 pub mod budget;
+pub mod finding;
 pub mod forget;
 pub mod newest;
 mod portion;
@@ -175,6 +176,15 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Older than this delivery: where the last page ended.
     pub before: Option<DeliveryId>,
+}
+
+/// The dead letter as closing leaves it.
+fn closed(delivery: &Delivery, state: DeliveryState, reason: &str, at: Timestamp) -> Delivery {
+    debug_assert!(matches!(state, DeliveryState::Done | DeliveryState::Ignored), "it is closed");
+    // A settled delivery has no cause; one that a human gave up keeps it.
+    let code = delivery.code.clone().filter(|_| state == DeliveryState::Ignored);
+    let reason = Some(reason.to_owned());
+    Delivery { state, due: at, code, reason, kills: 0, ..delivery.clone() }
 }
 
 /// How much there is.
@@ -409,6 +419,17 @@ pub trait Store: Send + Sync + 'static {
         &self,
         ids: &[DeliveryId],
         lane: Lane,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
+
+    /// Closes dead letters: makes them done or ignored, for this reason; the history stays. Says how
+    /// many. What is no dead letter (any more) is left alone. When the connection to a shared store
+    /// breaks, some that were closed may not be counted.
+    async fn close(
+        &self,
+        ids: &[DeliveryId],
+        state: DeliveryState,
+        reason: &str,
         at: Timestamp,
     ) -> Result<u64, StoreError>;
 

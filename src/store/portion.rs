@@ -44,6 +44,7 @@ mod tests {
             drift: Vec::new(),
             blame: None,
             state: ItemState::Told,
+            again: Vec::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! The brake of the live road: so many deactivations in an hour, whatever events come, so that a
 //! storm of wrong ones cannot do what a full sync may not.
 //!
-//! Not counted: what a full sync ordered as a deactivation, for its own brake has judged it, or a
-//! human approved it; what a human replayed; and another try of a deactivation that was begun.
+//! Not counted: what a run ordered as a deactivation, for the run's brake has judged it, or a human
+//! approved it; and another try of a deactivation that was begun. A replay is counted unless its
+//! preview showed the deactivation and a human confirmed it.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ impl Worker {
     pub(super) async fn may_deactivate(&self, case: &Case, link: &Link) -> Result<(), Verdict> {
         let deliveries = &case.lease.deliveries;
         let was_begun = link.status.is_none() && link.kept.is_some();
-        if was_begun || deliveries.iter().any(|delivery| delivery.replays > 0) {
+        if was_begun {
             return Ok(());
         }
         let store = |error| Verdict::from(TargetError::Store(error));
@@ -48,7 +49,7 @@ impl Worker {
             advice: format!(
                 "not deactivated: {} accounts in an hour is the limit, {} of them at once \
                  (brake.deactivations_per_hour), and more events than that say that somebody has \
-                 left. Look whether that is right, then `instep deliveries replay --code {BRAKE}`",
+                 left. Look whether that is right, then `instep replay --code {BRAKE}` and confirm",
                 limit.most, limit.at_once
             ),
         })

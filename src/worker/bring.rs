@@ -14,6 +14,9 @@ use crate::model::{AccountId, Appointment, Candidate, Desired, Field, Link};
 use crate::provisioning::planning::{self, Plan};
 use crate::provisioning::resolving::{ManagerFound, Resolved, resolve};
 
+/// What is decided about an account that is never changed.
+pub(super) const LEFT_ALONE: &str = "leave alone";
+
 /// How often one attempt looks for the account again when it is not as thought.
 const MOST_FINDS: usize = 3;
 
@@ -73,7 +76,7 @@ impl Worker {
             };
             let plan = match planned {
                 Ok(Planned::Steps(plan)) => plan,
-                Ok(Planned::LeftAlone(why)) => return ("leave alone".into(), Ok(Some(why))),
+                Ok(Planned::LeftAlone(why)) => return (LEFT_ALONE.into(), Ok(Some(why))),
                 Err(verdict) => return (decided, Err(verdict)),
             };
             decided = plan.words();

@@ -18,6 +18,9 @@ use crate::provisioning::resolving::Resolved;
 use crate::store::StoreError;
 use crate::targets::TargetError;
 
+/// How it begins to be told of a step that the target refused, after which the rest went on.
+pub(super) const NOT_DONE: &str = "not done:";
+
 impl Worker {
     pub(super) async fn carry_out(
         &self,
@@ -271,7 +274,7 @@ impl Worker {
 /// What is told of a refusal after which the rest of the plan goes on; what follows, where it does
 /// not.
 fn go_on(step: &Change, error: TargetError) -> Result<String, Verdict> {
-    let told = format!("not done: {} ({error})", planning::words(step, None));
+    let told = format!("{NOT_DONE} {} ({error})", planning::words(step, None));
     match (step, error) {
         // A group that is refused hits everybody whom a rule puts there, and a manager is awaited.
         (

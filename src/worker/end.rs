@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Worker;
 use super::hold::Failure;
-use super::process::{Case, DELETED};
+use super::process::Case;
 use super::retry::Verdict;
 use super::swap::SWAPPING;
 use crate::clock::elapsed_ms;
-use crate::model::{APPOINTMENT, Delivery, DeliveryState, Lane, MANAGER_ARRIVED};
+use crate::model::{APPOINTMENT, DELETED, Delivery, DeliveryState, Lane, MANAGER_ARRIVED};
 use crate::store::{Filter, Lease};
 
 /// A person whom HiBob does not show is looked for so often before a human is asked.

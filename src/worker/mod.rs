@@ -7,6 +7,7 @@
 mod brake;
 mod bring;
 mod carry;
+mod closing;
 mod end;
 mod hold;
 mod live;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
 
+pub use closing::DeadLetters;
 pub use hold::{FarEnd, Scope};
 pub use live::Live;
 pub use retry::Delays;
@@ -100,6 +102,8 @@ pub struct Worker {
     pub brake: BrakeSettings,
     /// The time.
     pub clock: Clock,
+    /// Whether there are dead letters, as far as this process knows.
+    pub dead_letters: DeadLetters,
     /// Rung when work came in.
     pub wake: Arc<Notify>,
     /// Where settled attempts are told to whoever listens.

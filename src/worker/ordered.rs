@@ -12,8 +12,8 @@ use super::retry::Verdict;
 use super::turn::lane;
 use super::{Live, Worker};
 use crate::model::{
-    Account, AccountId, AccountStatus, Delivery, Desired, FoundBy, Link, Order, RunId, RunState,
-    SYNC, SYNC_ABSENT,
+    ASKED, Account, AccountId, AccountStatus, Delivery, Desired, FoundBy, Link, Order, RunId,
+    RunState, SYNC, SYNC_ABSENT,
 };
 use crate::store::{Lease, StoreError};
 use crate::targets::TargetError;
@@ -24,9 +24,9 @@ pub(super) fn is_ordered(delivery: &Delivery) -> bool {
 }
 
 impl Case {
-    /// Whether a run ordered some of it, so that the account is looked at.
+    /// Whether a run or a human ordered some of it, so that the account is looked at.
     pub(super) fn is_ordered(&self) -> bool {
-        self.lease.deliveries.iter().any(is_ordered)
+        self.lease.deliveries.iter().any(|it| is_ordered(it) || it.kind == ASKED)
     }
 }
 

@@ -11,6 +11,8 @@ use tracing::{Span, info_span};
 
 use super::Live;
 use super::Worker;
+use super::bring::LEFT_ALONE;
+use super::carry::NOT_DONE;
 use super::end::End;
 use super::hold::tell_if_failed;
 use super::retry::Verdict;
@@ -18,16 +20,14 @@ use super::trace;
 use super::turn::lane;
 use super::whose::is_chosen_anew;
 use crate::model::{
-    APPOINTMENT, Answer, Appointment, Candidate, Delivery, Desired, Link, Miss, Probe, SYNC_ABSENT,
+    APPOINTMENT, Answer, Appointment, Candidate, DELETED, Delivery, Desired, Link, Miss, Probe,
+    SYNC_ABSENT,
 };
 use crate::provisioning::blame::OUT_OF_SCOPE;
 use crate::provisioning::planning;
 use crate::provisioning::resolving::Resolved;
 use crate::provisioning::rules::{Decision, Ruling};
 use crate::store::Lease;
-
-/// The kind of event that, with two complete answers that lack the person, proves a deletion.
-pub(super) const DELETED: &str = "employee.deleted";
 
 /// How far the clocks of two processes may be apart.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
@@ -208,7 +208,7 @@ impl Worker {
     pub(super) async fn process(&self, mut case: Case, stop: CancellationToken) {
         let mut link = case.link();
         let mut done = Vec::new();
-        let mut failed = false;
+        let (mut failed, mut in_step) = (false, false);
         let (decided, end) = match &case.judgement {
             Judgement::Ignored => {
                 let why = "ignored by a human's choice".to_owned();
@@ -259,8 +259,9 @@ impl Worker {
                     () = stop.cancelled() => None,
                 };
                 case.leave_place();
-                if matches!(result, Some((_, Ok(_)))) {
+                if let Some((decided, Ok(_))) = &result {
                     self.target.far_end.went_well(&case.lease.person);
+                    in_step = is_in_step(decided, &done);
                 }
                 match result {
                     None => ("interrupted".to_owned(), End::GiveBack(Duration::ZERO, None)),
@@ -281,9 +282,18 @@ impl Worker {
             let end = self.target.far_end.was_not_asked(&*self.store, &self.clock).await;
             tell_if_failed(end);
         }
+        if in_step && matches!(end, End::Done(_) | End::DoneSoFar(..)) {
+            self.close_dead_letters(&case).await;
+        }
         let link = case.changed(link);
         self.conclude(case, &decided, done, end, link).await;
     }
+}
+
+/// Whether a turn that went well left nothing undone: a step that the target refused, or an account
+/// that is never changed.
+fn is_in_step(decided: &str, done: &[String]) -> bool {
+    decided != LEFT_ALONE && !done.iter().any(|told| told.starts_with(NOT_DONE))
 }
 
 /// Whether an account is known to be this person's.

@@ -53,6 +53,7 @@ impl Worker {
                 delivery.kills
             ));
         }
+        self.dead_letters.note();
         tracing::error!(person = %lease.person, "dead: its worker died too often");
         let case = Case::unread(lease, self.live(), now);
         let link = case.changed(case.link());
@@ -109,6 +110,9 @@ impl Worker {
                 outcome: ended.clone(),
             });
             outcome = ended;
+        }
+        if deliveries.iter().any(|delivery| delivery.state == DeliveryState::Dead) {
+            self.dead_letters.note();
         }
         trace::end(&case.span, &deliveries, case.started);
         let settled = settled(&case, &deliveries, decided, done, outcome, now);

@@ -12,6 +12,7 @@ mod learning360;
 mod notify;
 mod observe;
 mod reconcile;
+mod replaying;
 mod report;
 mod rules;
 mod ruling;

@@ -4,12 +4,17 @@
 //!
 //! A deed writes into the store and nowhere else: what shall change in the target becomes a delivery.
 
+mod deliveries;
+mod failures;
 mod forget;
 mod pauses;
+mod replay;
 mod runs;
 mod who;
 
 use std::sync::Arc;
+
+use self::failures::View;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -23,12 +28,13 @@ pub struct Desk {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
     pub(super) clock: Clock,
+    failures: Arc<View>,
 }
 
 impl Desk {
     /// A desk of this store.
     pub fn new(settings: Arc<Settings>, store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { settings, store, clock }
+        Self { settings, store, clock, failures: Arc::default() }
     }
 
     /// Does it, and writes down who did what and what came of it.
@@ -77,6 +83,13 @@ impl Desk {
             }
             Verb::RevokeToken { name } => self.revoke_token(&name).await,
             Verb::Unmask { .. } => Ok(who::unmasked()),
+            Verb::PauseRun { run } => self.pause_run(actor, &run).await,
+            Verb::ResumeRun { run } => self.resume_run(&run).await,
+            Verb::Replay { which, why, per_minute } => {
+                self.replay(actor, which, &why, per_minute).await
+            }
+            Verb::Discard { which, reason } => self.discard(actor, which, &reason).await,
+            Verb::SyncPerson { person } => self.sync_person(&person).await,
             other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
         }
     }
@@ -86,8 +99,17 @@ impl Desk {
     /// # Errors
     /// When the actor may not know, or it cannot be known now.
     pub async fn ask(&self, actor: &Actor, question: Question) -> Result<Answer, Refused> {
+        // Everybody who may come in may know this; what is personal is masked where it is shown.
         let _ = actor;
-        Err(Refused::Wrong(format!("{question:?} is not known here")))
+        match question {
+            Question::Failures => Ok(Answer::Failures(self.failures().await?)),
+            Question::Deliveries { which, before, most } => {
+                self.deliveries(which, before, most).await
+            }
+            Question::People { .. } => {
+                Err(Refused::Wrong(format!("{question:?} is not known here")))
+            }
+        }
     }
 }
 

@@ -36,9 +36,16 @@ impl Desk {
         slice: Option<ChangeKind>,
         whom: &Selection,
     ) -> Result<Outcome, Refused> {
+        let (store, clock) = (&*self.store, &self.clock);
+        if self.run(id).await?.is_replay() {
+            let confirmed = reconcile::confirm(store, clock, id, slice, whom, &actor.name).await;
+            let (_, people) = confirmed?;
+            let people = if people == 1 { "1 person".into() } else { format!("{people} people") };
+            let said = format!("confirmed for {people}: each is judged once more by what is true");
+            return Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) });
+        }
         let kinds = self.held(id, slice).await?;
         for kind in &kinds {
-            let (store, clock) = (&*self.store, &self.clock);
             reconcile::approve(store, clock, id, *kind, whom, &actor.name).await?;
         }
         Ok(Outcome {
@@ -55,6 +62,16 @@ impl Desk {
         slice: Option<ChangeKind>,
         reason: &str,
     ) -> Result<Outcome, Refused> {
+        if reason.trim().is_empty() {
+            let why = "a reason is needed, for those who read the run later";
+            return Err(Refused::Wrong(why.to_owned()));
+        }
+        if slice.is_none() && self.run(id).await?.is_replay() {
+            let (store, clock) = (&*self.store, &self.clock);
+            reconcile::reject_preview(store, clock, id, reason, &actor.name).await?;
+            let said = "rejected: nothing (more) of it is done";
+            return Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) });
+        }
         let kinds = self.held(id, slice).await?;
         for kind in &kinds {
             let (store, clock) = (&*self.store, &self.clock);
@@ -71,6 +88,19 @@ impl Desk {
         reconcile::cancel(&*self.store, &self.clock, id, &actor.name).await?;
         let said = "cancelled: what no worker has begun is not applied any more";
         Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) })
+    }
+
+    /// Queues nothing more of a replay until it is resumed.
+    pub(super) async fn pause_run(&self, actor: &Actor, id: &RunId) -> Result<Outcome, Refused> {
+        reconcile::pause(&*self.store, id, &actor.name).await?;
+        let said = "paused: what is queued goes on, nothing more is queued until it is resumed";
+        Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) })
+    }
+
+    /// Goes on with a paused replay.
+    pub(super) async fn resume_run(&self, id: &RunId) -> Result<Outcome, Refused> {
+        reconcile::resume(&*self.store, id).await?;
+        Ok(Outcome { runs: vec![id.clone()], ..Outcome::said("resumed") })
     }
 
     /// The slices that are meant: the one that is named, or all that are held.

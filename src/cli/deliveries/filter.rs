@@ -1,14 +1,13 @@
-//! Which deliveries are meant: the same conditions for listing and for replaying.
+//! Which deliveries are meant: the same conditions for listing, replaying and discarding.
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, civil};
 
-use crate::model::{DeliveryState, SourceName};
-use crate::store::Filter;
+use crate::model::{DeliveryState, EmployeeId, SourceName, Which};
 
 /// Conditions; a delivery fits when it fulfils all that are given.
 #[derive(Debug, clap::Args)]
-pub(super) struct FilterArgs {
+pub(in crate::cli) struct FilterArgs {
     /// In this state: waiting, dead, done or ignored.
     #[arg(long, value_parser = state)]
     state: Option<DeliveryState>,
@@ -30,37 +29,36 @@ pub(super) struct FilterArgs {
     /// With this code of the cause: mailAlreadyUsed.
     #[arg(long)]
     code: Option<String>,
+    /// Dead letters of the cause with this name: `instep failures` lists them.
+    #[arg(long, value_name = "NAME")]
+    cause: Option<String>,
+    /// With these words in its ids, kind, code or reason.
+    #[arg(long, value_name = "WORDS")]
+    text: Option<String>,
 }
 
 impl FilterArgs {
-    /// Whether no condition is given.
-    pub(super) fn is_empty(&self) -> bool {
-        let Self { state, person, source, since, until, kind, code } = self;
-        state.is_none()
-            && since.is_none()
-            && until.is_none()
-            && [person, source, kind, code].iter().all(|condition| condition.is_none())
-    }
-
-    /// The conditions as the store takes them.
+    /// The conditions as everybody else takes them.
     ///
     /// # Errors
     /// When a time lies outside of time.
-    pub(super) fn filter(&self, now: Timestamp) -> anyhow::Result<Filter> {
+    pub(in crate::cli) fn which(&self, now: Timestamp) -> anyhow::Result<Which> {
         let (source, employee) = match self.person.as_deref().map(|person| person.split_once('/')) {
             Some(Some((source, employee))) => (Some(source), Some(employee)),
             Some(None) => (None, self.person.as_deref()),
             None => (None, None),
         };
-        Ok(Filter {
+        Ok(Which {
+            ids: Vec::new(),
+            cause: self.cause.clone(),
             state: self.state,
             source: self.source.as_deref().or(source).map(SourceName::new),
-            employee: employee.map(str::to_owned),
+            employee: employee.map(EmployeeId::new),
             code: self.code.clone(),
             kind: self.kind.clone(),
             since: self.since.as_ref().map(|when| when.at(now)).transpose()?,
             until: self.until.as_ref().map(|when| when.at(now)).transpose()?,
-            before: None,
+            text: self.text.clone(),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::table::{BOLD, DIM, plain, style, time};
 use super::{Exit, Terminal, find};
-use crate::model::{Attempt, Delivery, DeliveryState};
+use crate::model::{Attempt, Delivery, DeliveryState, SYNC, SYNC_ABSENT, cause};
 use crate::store::{Hold, KeptEvent, Store};
 
 #[derive(Debug, clap::Args)]
@@ -152,7 +152,7 @@ fn attempt_lines(text: &mut String, attempt: &Attempt) {
 
 /// What the person who looks should do.
 fn next(delivery: &Delivery, holds: &[Hold], now: Timestamp) -> String {
-    let again = format!("instep deliveries replay {}", delivery.id);
+    let again = format!("instep replay {}", delivery.id);
     if delivery.employee.is_none() {
         return "nothing: it names nobody, so there is nobody to look at".to_owned();
     }
@@ -174,7 +174,13 @@ fn next(delivery: &Delivery, holds: &[Hold], now: Timestamp) -> String {
         DeliveryState::Dead if delivery.code.as_deref() == Some("disputed") => {
             "decide whose account it is: instep matches".to_owned()
         }
-        DeliveryState::Dead => format!("remove the cause, then: {again}"),
+        DeliveryState::Dead if matches!(delivery.kind.as_str(), SYNC | SYNC_ABSENT) => {
+            "remove the cause; the next full sync looks at the person again: instep sync".to_owned()
+        }
+        DeliveryState::Dead => {
+            let code = delivery.code.as_deref().unwrap_or_default();
+            format!("{} When the cause is gone: {again}", cause::advice(code))
+        }
         DeliveryState::Ignored => format!("nothing, unless it was ignored by mistake: {again}"),
     }
 }

@@ -7,6 +7,7 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
+use crate::config;
 use crate::model::{Arrival, Attempt, DeliveryState, EmployeeId, Event, EventId, Fate, Lane};
 use crate::model::{Link, SourceName};
 use crate::store::sqlite::SqliteStore;
@@ -120,7 +121,10 @@ impl Office {
             panic!("cannot be parsed: {line}");
         };
         printed(answer, None, async |terminal| {
-            act(args, self.store.as_ref(), self.now, terminal).await
+            let settings = config::parse("x.toml".as_ref(), config::EXAMPLE, &|_| Some("x".into()));
+            let settings = settings.expect("the example is right").settings;
+            let desk = Desk::new(settings.into(), Arc::clone(&self.store), Clock::manual(self.now));
+            act(args, &desk, self.store.as_ref(), self.now, terminal).await
         })
         .await
     }
@@ -230,7 +234,7 @@ async fn one_delivery_is_shown_with_its_attempts_and_what_to_do() {
             "update job",
             "PATCH user",
             "1234 ms",
-            &format!("remove the cause, then: instep deliveries replay {id}"),
+            &format!("When the cause is gone: instep replay {id}"),
         ] {
             assert!(printed.out.contains(said), "{said} in\n{}", printed.out);
         }
@@ -275,57 +279,42 @@ async fn what_waits_under_a_hold_names_the_hold() {
 }
 
 #[tokio::test]
-async fn a_replay_counts_and_asks_first() {
+async fn discarding_counts_and_asks_first() {
     let office = Office::open();
     for number in 0..12 {
         office.event(number, &number.to_string(), 90 * MINUTE).await;
     }
     office.settle(&DEAD, None).await;
-    office.event(20, "20", MINUTE).await;
-    office.event(21, "", MINUTE).await;
-    let waiting = async || {
-        let filter = Filter { state: Some(DeliveryState::Waiting), ..Filter::default() };
-        office.store.deliveries(&filter, 100).await.expect("deliveries").len()
-    };
+    let waits = office.event(20, "20", MINUTE).await;
+    let dead = async || office.store.depth().await.expect("a depth").dead;
+    let because = "--reason \u{201c}left\u{201d}";
 
-    let no = office.types("deliveries replay --state dead", Some(false)).await;
-    assert_eq!((no.exit, no.asked), (Exit::Nothing, vec!["Replay 12 deliveries?".to_owned()]));
-    let nobody = office.types("deliveries replay --since 1d", None).await;
+    let no = office.types(&format!("deliveries discard --since 1d {because}"), Some(false)).await;
+    let asked = vec!["Discard 12 dead letters? They are not done again.".to_owned()];
+    assert_eq!((no.exit, no.asked), (Exit::Nothing, asked));
+    let nobody = office.types(&format!("deliveries discard --since 1d {because}"), None).await;
     assert_eq!(nobody.exit, Exit::Usage);
-    assert!(nobody.notes.contains("12 deliveries") && nobody.notes.contains("--yes"), "{nobody:?}");
-    assert!(nobody.notes.contains("1 that wait already, 1 that name nobody"), "{nobody:?}");
-    assert_eq!(waiting().await, 1, "nothing was replayed so far");
-
-    let yes =
-        office.types("deliveries replay --state dead --code mailAlreadyUsed", Some(true)).await;
-    assert_eq!((yes.exit, waiting().await), (Exit::Done, 13), "{yes:?}");
-    assert!(yes.out.starts_with("12 deliveries wait again."), "{yes:?}");
-    let filter = Filter { employee: Some("3".to_owned()), ..Filter::default() };
-    let replayed = &office.store.deliveries(&filter, 1).await.expect("deliveries")[0];
-    assert_eq!((replayed.lane, replayed.replays, replayed.due), (Lane::Bulk, 1, office.now));
-
-    let again = office.types("deliveries replay --state dead --yes", None).await;
-    assert_eq!(again.exit, Exit::Nothing);
-    assert!(again.notes.contains("nothing to replay"), "{again:?}");
-}
-
-#[tokio::test]
-async fn a_replay_by_id_does_all_or_nothing() {
-    let office = Office::open();
-    let ids = [office.event(1, "1", MINUTE).await, office.event(2, "2", MINUTE).await];
-    office.settle(&DONE, None).await;
-    let [first, second] = &ids;
-    let unknown = office.types(&format!("deliveries replay {first} 0000aaaa --yes"), None).await;
-    assert_eq!(unknown.exit, Exit::Nothing);
-    assert!(unknown.notes.contains("Nothing was replayed."), "{unknown:?}");
-    let line = format!("deliveries replay {first} {first} {second} --yes");
-    let twice = office.types(&line, None).await;
-    assert_eq!((twice.exit, twice.asked.len()), (Exit::Done, 0));
-    assert!(twice.out.starts_with("2 deliveries wait again."), "{twice:?}");
-    for line in ["deliveries replay", &format!("deliveries replay {first} --state done")] {
-        let printed = office.types(line, Some(true)).await;
-        assert_eq!(printed.exit, Exit::Usage, "{line}");
+    assert!(nobody.notes.contains("12 dead letters") && nobody.notes.contains("--yes"));
+    for line in
+        ["deliveries discard --reason x", &format!("deliveries discard {waits} --code y {because}")]
+    {
+        assert_eq!(office.types(line, Some(true)).await.exit, Exit::Usage, "{line}");
     }
+    let waiting = office.types(&format!("deliveries discard {waits} {because}"), Some(true)).await;
+    assert_eq!((waiting.exit, dead().await), (Exit::Nothing, 12), "{waiting:?}");
+
+    let line = format!("deliveries discard --code mailAlreadyUsed --by ann {because}");
+    let yes = office.types(&line, Some(true)).await;
+    assert_eq!((yes.exit, dead().await), (Exit::Done, 0), "{yes:?}");
+    assert!(yes.out.starts_with("12 dead letters are discarded"), "{yes:?}");
+    let filter = Filter { employee: Some("3".to_owned()), ..Filter::default() };
+    let discarded = &office.store.deliveries(&filter, 1).await.expect("deliveries")[0];
+    assert_eq!(discarded.state, DeliveryState::Ignored);
+    assert_eq!(discarded.history.len(), 1, "the history stays");
+    let reason = discarded.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("discarded by ann") && reason.contains("left"), "{reason}");
+    let audit = office.store.audit(None, 10).await.expect("an audit log");
+    assert_eq!((audit[0].verb.as_str(), audit[0].who.as_str()), ("discard", "ann"));
 }
 
 #[tokio::test]
@@ -339,8 +328,4 @@ async fn a_list_longer_than_a_page_is_complete() {
     accepts.join_all().await;
     let all = office.types("deliveries --limit 2000 --json", None).await;
     assert_eq!(all.out.lines().count(), 1101);
-    office.settle(&DONE, None).await;
-    office.settle(&DONE, None).await;
-    let replayed = office.types("deliveries replay --state done --yes", None).await;
-    assert!(replayed.out.starts_with("1101 deliveries wait again."), "{replayed:?}");
 }

@@ -1,13 +1,14 @@
-//! `instep runs approve`, `reject` and `cancel`: what people decide about a run.
+//! `instep runs approve`, `reject`, `cancel`, `pause` and `resume`: what people decide about a run.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{find, people, who};
-use crate::app::{self, ToldRun};
+use crate::app::{Desk, ToldRun};
 use crate::cli::deliveries::{Exit, Terminal};
-use crate::clock::Clock;
-use crate::model::{ChangeKind, EmployeeId, Run, Selection, SliceState};
+use crate::model::{
+    Actor, ChangeKind, EmployeeId, Refused, Run, RunId, Selection, SliceState, Verb,
+};
 use crate::store::Store;
 
 /// So many ids are named in a refusal.
@@ -29,9 +30,9 @@ pub(super) struct Which {
 pub(super) struct ApproveArgs {
     #[command(flatten)]
     which: Which,
-    /// The kind of change: `deactivate`.
+    /// The kind of change: `deactivate`. Without it, everything that is held.
     #[arg(long, value_name = "KIND", value_parser = kind)]
-    slice: ChangeKind,
+    slice: Option<ChangeKind>,
     /// Only those in this file: one id per line, or a spreadsheet of `runs show --csv`.
     #[arg(long, value_name = "FILE", conflicts_with = "except")]
     only: Option<PathBuf>,
@@ -45,15 +46,15 @@ pub(super) struct ApproveArgs {
 pub(super) struct RejectArgs {
     #[command(flatten)]
     which: Which,
-    /// The kind of change: `deactivate`.
+    /// The kind of change: `deactivate`. Without it, everything that is held.
     #[arg(long, value_name = "KIND", value_parser = kind)]
-    slice: ChangeKind,
+    slice: Option<ChangeKind>,
     /// Why, for those who read the run later.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
 
-/// What `instep runs cancel` takes.
+/// What `instep runs cancel`, `pause` and `resume` take.
 #[derive(Debug, clap::Args)]
 pub(super) struct CancelArgs {
     #[command(flatten)]
@@ -88,8 +89,8 @@ async fn which(
 
 pub(super) async fn approve(
     args: &ApproveArgs,
+    desk: &Desk,
     store: &dyn Store,
-    clock: &Clock,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
     let (run, by) = match which(&args.which, store, terminal).await? {
@@ -110,18 +111,24 @@ pub(super) async fn approve(
             return Ok(Exit::Usage);
         }
     }
-    let (id, slice) = (run.id, args.slice);
-    let run = match app::approve(store, clock, &id, slice, &whom, &by).await {
-        Ok(run) => run,
-        Err(error) => return refused(&error, terminal),
+    let (id, slice, is_replay) = (run.id.clone(), args.slice, run.is_replay());
+    let verb = Verb::Approve { run: id.clone(), slice, whom };
+    let said = match desk.act(&Actor::at_the_command_line(&by), verb).await {
+        Ok(outcome) => outcome.said,
+        Err(refused) => return told(&refused, terminal),
     };
-    let approved = run.slices.iter().find(|one| one.kind == slice).map(|one| &one.state);
-    let people = match approved {
-        Some(SliceState::Approved { people, .. }) => format!(" for {people} people"),
-        _ => String::new(),
-    };
-    let word = slice.word();
-    terminal.line(&format!("{word} is approved{people}; each is judged once more before that"))?;
+    let approved = slice.filter(|_| !is_replay);
+    let now = store.run(&id).await?.unwrap_or(run);
+    let state = approved.and_then(|kind| now.slices.iter().find(|one| one.kind == kind));
+    match (approved, state.map(|slice| &slice.state)) {
+        (Some(kind), Some(SliceState::Approved { people, .. })) => {
+            let word = kind.word();
+            terminal.line(&format!(
+                "{word} is approved for {people} people; each is judged once more before that"
+            ))?;
+        }
+        _ => terminal.line(&said)?,
+    }
     terminal.note(&format!("How it fares: instep runs watch {id}"))?;
     Ok(Exit::Done)
 }
@@ -143,72 +150,72 @@ fn selection(args: &ApproveArgs, run: &Run) -> Result<Selection, String> {
 async fn strangers(
     store: &dyn Store,
     run: &Run,
-    slice: ChangeKind,
+    slice: Option<ChangeKind>,
     named: &BTreeSet<EmployeeId>,
 ) -> anyhow::Result<BTreeSet<EmployeeId>> {
     let mut strangers = named.clone();
     for item in ToldRun::items(store, run).await? {
-        if let Some(employee) = item.employee.filter(|_| item.kind == Some(slice)) {
+        if let Some(employee) = item.employee.filter(|_| slice.is_none() || item.kind == slice) {
             strangers.remove(&employee);
         }
     }
     Ok(strangers)
 }
 
-fn strange(slice: ChangeKind, strangers: &BTreeSet<EmployeeId>) -> String {
+fn strange(slice: Option<ChangeKind>, strangers: &BTreeSet<EmployeeId>) -> String {
     let some: Vec<&str> = strangers.iter().take(NAMED).map(EmployeeId::as_str).collect();
     let more = strangers.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let (some, word) = (some.join(", "), slice.word());
-    format!("Nobody is approved: {some}{more} not in this run's slice {word}.")
+    let some = some.join(", ");
+    let place = slice.map_or_else(String::new, |kind| format!("'s slice {}", kind.word()));
+    format!("Nobody is approved: {some}{more} not in this run{place}.")
 }
 
 pub(super) async fn reject(
     args: &RejectArgs,
+    desk: &Desk,
     store: &dyn Store,
-    clock: &Clock,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
     let (run, by) = match which(&args.which, store, terminal).await? {
         Ok(found) => found,
         Err(exit) => return Ok(exit),
     };
-    let reason = args.reason.trim();
-    if reason.is_empty() {
-        terminal.note("A reason is needed, for those who read the run later: --reason TEXT")?;
-        return Ok(Exit::Usage);
-    }
-    match app::reject(store, clock, &run.id, args.slice, reason, &by).await {
-        Ok(_) => {
-            let word = args.slice.word();
-            terminal.line(&format!("{word} is rejected: nothing of it is applied by this run"))?;
-            Ok(Exit::Done)
-        }
-        Err(error) => refused(&error, terminal),
-    }
+    let verb = Verb::Reject { run: run.id, slice: args.slice, reason: args.reason.clone() };
+    act(verb, &by, desk, terminal).await
 }
 
-pub(super) async fn cancel(
+/// A deed that needs nothing but the run.
+pub(super) async fn simply(
     args: &CancelArgs,
+    verb: impl FnOnce(RunId) -> Verb,
+    desk: &Desk,
     store: &dyn Store,
-    clock: &Clock,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let (run, by) = match which(&args.which, store, terminal).await? {
-        Ok(found) => found,
-        Err(exit) => return Ok(exit),
-    };
-    match app::cancel(store, clock, &run.id, &by).await {
-        Ok(_) => {
-            terminal.line("cancelled: what no worker has begun is not applied any more")?;
-            Ok(Exit::Done)
-        }
-        Err(error) => refused(&error, terminal),
+    match which(&args.which, store, terminal).await? {
+        Ok((run, by)) => act(verb(run.id), &by, desk, terminal).await,
+        Err(exit) => Ok(exit),
     }
 }
 
-/// What cannot be decided (any more) is told; that the store is away is an error.
-fn refused(error: &app::ReconcileError, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-    terminal.note(&error.to_string())?;
-    Ok(Exit::Nothing)
+async fn act(
+    verb: Verb,
+    by: &str,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Exit> {
+    match desk.act(&Actor::at_the_command_line(by), verb).await {
+        Ok(outcome) => {
+            terminal.line(&outcome.said)?;
+            Ok(Exit::Done)
+        }
+        Err(refused) => told(&refused, terminal),
+    }
+}
+
+/// Says why it was not done.
+fn told(refused: &Refused, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
+    terminal.note(&refused.to_string())?;
+    Ok(if matches!(refused, Refused::Wrong(_)) { Exit::Usage } else { Exit::Nothing })
 }

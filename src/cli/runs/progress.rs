@@ -27,6 +27,10 @@ pub(in crate::cli) fn words(stage: &Stage) -> String {
         Stage::Comparing { done, all } => {
             format!("looking for causes: {} of {}", number(*done), number(*all))
         }
+        Stage::Previewing { done: 0, all } => format!("counting: {} deliveries", number(*all)),
+        Stage::Previewing { done, all } => {
+            format!("previewing: {} of {} deliveries", number(*done), number(*all))
+        }
         Stage::Queueing { done, all } => format!("queueing: {} of {}", number(*done), number(*all)),
         Stage::Applying { settled, all, failed, seconds_left } => {
             let mut text = format!("applying: {} of {}", number(*settled), number(*all));

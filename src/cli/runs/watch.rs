@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 use super::progress::{Line, words};
 use super::{Shown, find, needs_a_look, show};
 use crate::app::{self, ToldRun};
+use crate::cli::deliveries::table::plain;
 use crate::cli::deliveries::{Exit, Terminal};
 use crate::clock::Clock;
+use crate::model::RunState;
 use crate::report;
 use crate::store::Store;
 
@@ -46,8 +48,19 @@ pub(super) async fn watch(
         if run.ended_at.is_some() {
             break run;
         }
-        let watched = app::watched(store, clock, &run.source).await?;
-        match watched.filter(|progress| progress.run.as_ref() == Some(&run.id)) {
+        if let RunState::Previewed { until } = &run.state {
+            line.end();
+            terminal.note(&format!(
+                "It waits until somebody confirms it, until {until}: instep runs approve {}",
+                run.id
+            ))?;
+            break run;
+        }
+        match app::watched_run(store, clock, &run).await? {
+            Some(progress) if run.paused_by.is_some() => {
+                let by = run.paused_by.as_deref().unwrap_or_default();
+                line.note(&format!("{}, paused by {}", words(&progress.stage), plain(by)));
+            }
             Some(progress) => line.show(&words(&progress.stage), &progress.stage),
             None => line.note("nobody has it in hand: `instep serve` carries it on"),
         }

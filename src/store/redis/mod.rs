@@ -78,6 +78,7 @@ mod accept;
 mod audit;
 mod budget;
 mod check;
+mod close;
 mod connect;
 mod forgotten;
 mod intake;
@@ -115,8 +116,8 @@ use super::{
 };
 use crate::clock::{Clock, Stopwatch};
 use crate::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
-    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
+    EmployeeId, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 
 /// So many things of another store are taken in by one call; Redis does nothing else meanwhile.
@@ -399,6 +400,16 @@ impl Store for RedisStore {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.queue_again(ids, lane, at).await
+    }
+
+    async fn close(
+        &self,
+        ids: &[DeliveryId],
+        state: DeliveryState,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.close_dead_letters(ids, state, reason, at).await
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {

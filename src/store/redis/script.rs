@@ -74,6 +74,8 @@ scripts! {
     DUE = "clock.lua" "keys.lua" "due.lua";
     /// Makes settled deliveries wait again.
     REPLAY = "clock.lua" "keys.lua" "replay.lua";
+    /// Closes dead letters.
+    CLOSE = "close.lua";
     /// A page of ids.
     PAGE = "page.lua";
     /// How much there is.

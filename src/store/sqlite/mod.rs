@@ -10,6 +10,7 @@ mod accept;
 mod advice;
 mod audit;
 pub mod backup;
+mod close;
 mod file;
 mod forgotten;
 mod lease;
@@ -414,6 +415,22 @@ impl Store for SqliteStore {
             replayed += self.writer.write("replay", replay).await?;
         }
         Ok(replayed)
+    }
+
+    async fn close(
+        &self,
+        ids: &[DeliveryId],
+        state: DeliveryState,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut closed = 0;
+        for some in ids.chunks(AT_ONCE) {
+            let (some, reason) = (some.to_vec(), reason.to_owned());
+            let close = move |db: &_| close::close(db, &some, state, &reason, at);
+            closed += self.writer.write("close", close).await?;
+        }
+        Ok(closed)
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {

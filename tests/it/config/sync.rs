@@ -28,7 +28,8 @@ fn limit(percent: u32, least: u32) -> Limit {
 
 #[test]
 fn without_a_word_the_defaults_protect() {
-    let SyncSettings { schedule, certificate, brake } = sync("");
+    let SyncSettings { schedule, certificate, brake, replay } = sync("");
+    assert_eq!(replay.per_minute, 600);
     assert_eq!(schedule.full_sync.unwrap().to_string(), "30 2 * * *");
     assert_eq!((schedule.time_zone.iana_name(), schedule.missed), (Some("UTC"), Missed::Once));
     assert_eq!(schedule.closer_looks, 1000);

@@ -208,6 +208,7 @@ impl Store for OnlyBudgets {
     async fn delivery(&self, _: &DeliveryId) -> Result<Option<Delivery>, StoreError> { unreachable!() }
     async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> { unreachable!() }
     async fn deliveries(&self, _: &Filter, _: usize) -> Result<Vec<Delivery>, StoreError> { unreachable!() }
+    async fn close(&self, _: &[DeliveryId], _: DeliveryState, _: &str, _: Timestamp) -> Result<u64, StoreError> { unreachable!() }
     async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> { unreachable!() }
     async fn accept_all(&self, _: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> { unreachable!() }
     async fn save_run(&self, _: &Run) -> Result<bool, StoreError> { unreachable!() }

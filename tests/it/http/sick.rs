@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
-    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
+    EmployeeId, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
@@ -200,6 +200,15 @@ impl Store for Sick {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.up("replay")?.replay(ids, lane, at).await
+    }
+    async fn close(
+        &self,
+        ids: &[DeliveryId],
+        state: DeliveryState,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.up("close")?.close(ids, state, reason, at).await
     }
     async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
         self.up("save_run")?.save_run(run).await

@@ -140,6 +140,15 @@ impl Store for Budgets {
     async fn deliveries(&self, _: &Filter, _: usize) -> Result<Vec<Delivery>, StoreError> {
         no("deliveries")
     }
+    async fn close(
+        &self,
+        _: &[DeliveryId],
+        _: instep::model::DeliveryState,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<u64, StoreError> {
+        no("close")
+    }
     async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> {
         no("replay")
     }

@@ -77,9 +77,9 @@ async fn a_storm_of_departures_is_stopped_until_a_human_has_looked() {
     for delivery in &stopped {
         let reason = delivery.reason.clone().unwrap_or_default();
         assert_eq!(delivery.state, DeliveryState::Dead);
-        assert!(reason.contains("instep deliveries replay --code brake"), "{reason}");
+        assert!(reason.contains("instep replay --code brake"), "{reason}");
     }
-    town.told(&["deliveries", "replay", "--code", "brake", "--yes"]).await;
+    town.told(&["replay", "--code", "brake", "--yes"]).await;
     town.in_step().await;
     assert_eq!(gone(), 20);
 }

@@ -49,6 +49,8 @@ pub fn quiet(id: &str, started_at: Timestamp) -> Run {
         in_step: 1100,
         changed: 0,
         failed: 0,
+        deliveries: 0,
+        fails: BTreeMap::new(),
         filtered: BTreeMap::new(),
         slices: Vec::new(),
         calls: BTreeMap::new(),
@@ -81,6 +83,7 @@ impl Items {
             drift,
             blame,
             state,
+            again: Vec::new(),
         });
     }
 }

@@ -98,6 +98,8 @@ macro_rules! suite {
                     a_replay_is_never_deduplicated
                     a_replay_reaches_a_person_under_lease
                     a_replay_waits_for_its_time_in_its_lane
+                    a_dead_letter_is_closed_and_keeps_its_history
+                    only_dead_letters_are_closed
                 }
                 auditing {
                     an_entry_is_kept_and_completed

@@ -313,7 +313,7 @@ async fn a_closed_store_leaves_one_tidy_file() {
     assert_eq!(lease(&store, 10).await.len(), 1);
 }
 
-/// As `instep deliveries replay` does beside a running server.
+/// As `instep replay` does beside a running server.
 #[tokio::test]
 async fn another_process_may_replay() {
     let (on, path) = open_with_path();

@@ -23,7 +23,7 @@ fn bob(id: &str) -> Person {
 
 async fn choose(town: &Town, id: &str, choice: Choice) {
     town.store().await.choose(&bob(id), Some(&choice)).await.expect("a store");
-    town.told(&["deliveries", "replay", "--person", id, "--yes"]).await;
+    town.told(&["replay", "--person", id, "--yes"]).await;
 }
 
 fn account_id(account: &Value) -> AccountId {
@@ -152,7 +152,7 @@ async fn a_human_lets_somebody_alone(kept: Kept) {
     }
     // Taken back, everything is as it should be with the next look.
     store.choose(&bob(&id), None).await.expect("a store");
-    town.told(&["deliveries", "replay", "--person", &id, "--yes"]).await;
+    town.told(&["replay", "--person", &id, "--yes"]).await;
     town.in_step().await;
     assert_eq!(town.account_of(&id)["lastName"], "Ignored");
 }

@@ -104,7 +104,7 @@ async fn a_refused_value_stops_one_person_until_somebody_acts(kept: Kept) {
     town.until("the value is taken", async || {
         looks += 1;
         if looks % 40 == 1 {
-            town.told(&["deliveries", "replay", "--person", &id, "--yes"]).await;
+            town.cli(&["replay", "--person", &id, "--yes"]).await;
         }
         values(&town, &id)["Cost centre"] == "CC-9"
     })

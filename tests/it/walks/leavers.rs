@@ -146,7 +146,7 @@ async fn who_is_merely_not_shown_keeps_the_account(kept: Kept) {
     assert!(dead.iter().all(|d| d.code.as_deref() == Some("notVisible")), "{dead:?}");
     // Once HiBob shows the person again, a replay puts everything right.
     town.hr("/_sandbox/faults", json!({"clear": true})).await;
-    town.told(&["deliveries", "replay", "--state", "dead", "--yes"]).await;
+    town.told(&["replay", "--state", "dead", "--yes"]).await;
     town.in_step().await;
     assert_eq!(town.account_of(hidden)["lastName"], "Unseen");
 }

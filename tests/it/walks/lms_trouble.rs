@@ -192,7 +192,7 @@ async fn one_persons_failure_is_not_everybodys(kept: Kept) {
     let differing = town.differing();
     assert_eq!(differing.len(), 1, "{differing:?}");
     fault(&town, json!({"clear": true})).await;
-    town.told(&["deliveries", "replay", "--person", &actives[2], "--yes"]).await;
+    town.told(&["replay", "--person", &actives[2], "--yes"]).await;
     town.in_step().await;
 }
 

@@ -114,3 +114,55 @@ pub async fn a_replay_waits_for_its_time_in_its_lane(mut on: Fixture) {
     let lease = on.lease_one().await;
     assert_eq!((lease.deliveries[0].lane, lease.deliveries[0].due), (Lane::Bulk, at));
 }
+
+pub async fn a_dead_letter_is_closed_and_keeps_its_history(mut on: Fixture) {
+    for state in [DeliveryState::Done, DeliveryState::Ignored] {
+        on.accept("7", Lane::Live).await;
+        let lease = on.lease_one().await;
+        let mut dead = lease.deliveries[0].clone();
+        dead.state = DeliveryState::Dead;
+        dead.code = Some("mailAlreadyUsed".into());
+        dead.remember(Attempt {
+            rules: "1f0e".into(),
+            at: on.clock.now(),
+            took_ms: 1,
+            read: Vec::new(),
+            decided: "create".into(),
+            done: Vec::new(),
+            outcome: "dead: mailAlreadyUsed".into(),
+        });
+        on.store.settle(lease, vec![dead.clone()], None).await.unwrap();
+        on.pass(5);
+        let (ids, now) = (std::slice::from_ref(&dead.id), on.clock.now());
+        assert_eq!(on.store.close(ids, state, "because", now).await.unwrap(), 1);
+        assert_eq!(on.store.close(ids, state, "again", now).await.unwrap(), 0, "once");
+        on.reopen().await;
+        let expected = Delivery {
+            state,
+            due: now,
+            reason: Some("because".into()),
+            code: dead.code.clone().filter(|_| state == DeliveryState::Ignored),
+            ..dead
+        };
+        assert_eq!(on.delivery(&expected.id).await, expected);
+        assert_eq!(on.store.depth().await.unwrap().dead, 0);
+        // It can be done again all the same.
+        assert_eq!(replay(&on, std::slice::from_ref(&expected.id)).await, 1);
+        let lease = on.lease_one().await;
+        on.settle(lease, DeliveryState::Done).await;
+    }
+}
+
+pub async fn only_dead_letters_are_closed(on: Fixture) {
+    let done = on.accept_and_settle("7", DeliveryState::Done).await;
+    let dead = on.accept_and_settle("8", DeliveryState::Dead).await;
+    let waiting = on.accept("9", Lane::Live).await;
+    let unknown = DeliveryId::fresh();
+    let all = [done.clone(), waiting.clone(), unknown, dead.clone()];
+    let now = on.clock.now();
+    assert_eq!(on.store.close(&[], DeliveryState::Done, "x", now).await.unwrap(), 0);
+    assert_eq!(on.store.close(&all, DeliveryState::Ignored, "x", now).await.unwrap(), 1);
+    assert_eq!(on.state(&done).await, DeliveryState::Done);
+    assert_eq!(on.state(&dead).await, DeliveryState::Ignored);
+    assert_eq!(on.lease(10).await.len(), 1, "what waits is done");
+}

@@ -28,6 +28,7 @@ pub fn item(number: u64, name: &str) -> Item {
         drift: Vec::new(),
         blame: None,
         state: ItemState::Told,
+        again: Vec::new(),
     }
 }
 
