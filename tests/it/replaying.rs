@@ -49,6 +49,7 @@ async fn dead(town: &Town, id: &str, kind: &str, code: &str, reason: &str) -> De
     let delivery = arrival.delivery.clone();
     store.accept(arrival).await.expect("it is taken in");
     let request = LeaseRequest { source: &source, persons: 100, lasting: Duration::from_secs(60) };
+    let at = town.now();
     for mut lease in store.lease(request).await.expect("leases") {
         let mut deliveries = std::mem::take(&mut lease.deliveries);
         for delivery in &mut deliveries {
@@ -57,7 +58,7 @@ async fn dead(town: &Town, id: &str, kind: &str, code: &str, reason: &str) -> De
             delivery.code = Some(code.to_owned());
             delivery.reason = Some(reason.to_owned());
             delivery.remember(Attempt {
-                at: town.now(),
+                at,
                 took_ms: 1,
                 read: Vec::new(),
                 rules: String::new(),

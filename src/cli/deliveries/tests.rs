@@ -121,7 +121,11 @@ impl Office {
             panic!("cannot be parsed: {line}");
         };
         printed(answer, None, async |terminal| {
-            let settings = config::parse("x.toml".as_ref(), config::EXAMPLE, &|_| Some("x".into()));
+            let ours = config::EXAMPLE
+                .replace("SERVICE-00000", "SERVICE-1")
+                .replace("your-client-id", "an-id")
+                .replace("000000000000000000000000", "507f1f77bcf86cd799439011");
+            let settings = config::parse("x.toml".as_ref(), &ours, &|_| Some("x".into()));
             let settings = settings.expect("the example is right").settings;
             let desk = Desk::new(settings.into(), Arc::clone(&self.store), Clock::manual(self.now));
             act(args, &desk, self.store.as_ref(), self.now, terminal).await

@@ -45,7 +45,7 @@ in_scope = ""
 emial = "root.email"
 "#;
 
-const WRONG_SHOWN: &str = r#"instep.toml:1:1: colour: unknown key `colour`, known here: server, console, store, worker, source, rules, target, schedule, certificate, brake, maintenance, mail, report, notify, telemetry
+const WRONG_SHOWN: &str = r#"instep.toml:1:1: colour: unknown key `colour`, known here: server, console, store, worker, source, rules, target, schedule, certificate, brake, replay, maintenance, mail, report, notify, telemetry
   |
 1 | colour = ***
   | ^^^^^^

@@ -25,6 +25,9 @@ on_both! {
 
 async fn a_preview_changes_nothing_and_is_confirmed_in_parts(kept: Kept) {
     let town = town(20, kept, |_| {}).await;
+    let serving = town.serve(&[]).await;
+    town.told(&["sync"]).await;
+    serving.terminate().await;
     let actives = town.actives();
     let [same, renamed, moved, leaver, hidden] = [1, 2, 3, 4, 5].map(|n| actives[n].as_str());
     let mut letters = Vec::new();
@@ -108,8 +111,10 @@ async fn a_preview_changes_nothing_and_is_confirmed_in_parts(kept: Kept) {
 
 async fn the_brake_counts_what_no_human_saw(kept: Kept) {
     let one = |toml: &mut String| {
-        let brake = "[brake]\ndeactivations_per_hour = { percent = 0, least = 2, most = 2 }\n";
-        *toml = toml.replace("[brake]\n", brake);
+        let hourly = "deactivations_per_hour";
+        let without: Vec<&str> = toml.lines().filter(|line| !line.starts_with(hourly)).collect();
+        let brake = format!("[brake]\n{hourly} = {{ percent = 0, least = 2, most = 2 }}");
+        *toml = without.join("\n").replace("[brake]", &brake) + "\n";
     };
     let town = town(20, kept, one).await;
     let actives = town.actives();

@@ -123,11 +123,12 @@ async fn a_human_lets_an_account_be_made(kept: Kept) {
     let _serving = town.open().await;
     let id = town.hire(json!({"work": {"workPhone": "desk17"}}));
     disputed(&town, &id, "user name").await;
-    choose(&town, &id, Choice::Create).await;
-    town.at_rest().await;
-    // The name is still in the way, and that is told.
-    let dead = town.deliveries_of(&id).await;
-    assert!(dead.iter().all(|it| it.code.as_deref() == Some("usernameAlreadyUsed")), "{dead:?}");
+    let store = town.store().await;
+    store.choose(&bob(&id), Some(&Choice::Create)).await.expect("a store");
+    // The name is still in the way, and that is told before anything is tried.
+    let output = town.cli(&["replay", "--person", &id, "--yes"]).await;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && told.contains("usernameAlreadyUsed"), "{told}");
     town.change(&id, json!({"work": {"workPhone": "desk18"}}));
     town.until("an account is made", async || !town.account_of(&id).is_null()).await;
     town.at_rest().await;
