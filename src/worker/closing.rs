@@ -52,13 +52,12 @@ impl Worker {
 
     async fn try_to_close(&self, case: &Case) -> Result<(), StoreError> {
         let dead = Filter { state: Some(DeliveryState::Dead), ..Filter::default() };
-        let are_there = match self.dead_letters.known() {
-            Some(known) => known,
-            None => {
-                let are_there = !self.store.deliveries(&dead, 1).await?.is_empty();
-                self.dead_letters.set(are_there);
-                are_there
-            }
+        let are_there = if let Some(known) = self.dead_letters.known() {
+            known
+        } else {
+            let are_there = !self.store.deliveries(&dead, 1).await?.is_empty();
+            self.dead_letters.set(are_there);
+            are_there
         };
         let Some(newest) = case.lease.deliveries.last().filter(|_| are_there) else {
             return Ok(());

@@ -48,7 +48,12 @@ async fn dead(town: &Town, id: &str, kind: &str, code: &str, reason: &str) -> De
     });
     let delivery = arrival.delivery.clone();
     store.accept(arrival).await.expect("it is taken in");
-    let request = LeaseRequest { source: &source, persons: 100, lasting: Duration::from_secs(60) };
+    let request = LeaseRequest {
+        source: &source,
+        persons: 100,
+        lasting: Duration::from_secs(60),
+        without: None,
+    };
     let at = town.now();
     for mut lease in store.lease(request).await.expect("leases") {
         let mut deliveries = std::mem::take(&mut lease.deliveries);

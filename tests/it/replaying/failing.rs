@@ -61,9 +61,10 @@ async fn a_dead_letter_closes_when_its_person_is_brought_in_step() {
         town.change(hidden, json!({"surname": "Hidden"}));
         town.at_rest().await;
         assert_eq!(town.account_of(mended)["lastName"], "Mended");
-        let closed = town.store().await.delivery(&closes).await.expect("a store").expect("kept");
-        assert_eq!(closed.state, DeliveryState::Done);
-        let reason = closed.reason.unwrap_or_default();
+        let mended_one =
+            town.store().await.delivery(&closes).await.expect("a store").expect("kept");
+        assert_eq!(mended_one.state, DeliveryState::Done);
+        let reason = mended_one.reason.unwrap_or_default();
         assert!(reason.starts_with("closed by itself: delivery"), "{reason}");
         assert_eq!(state(&town, &stays).await, DeliveryState::Dead, "it failed again");
         assert_eq!(state(&town, &apart).await, DeliveryState::Dead, "nobody looked");
