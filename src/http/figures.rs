@@ -272,6 +272,8 @@ fn runs(page: &mut Page, runs: &[Run]) {
 fn word(state: &RunState) -> &'static str {
     match state {
         RunState::Comparing => "comparing",
+        // No full sync is ever so: it is a replay's.
+        RunState::Previewed { .. } => "previewed",
         RunState::Applying => "applying",
         RunState::Done => "done",
         RunState::Cancelled { .. } => "cancelled",
@@ -285,7 +287,7 @@ fn held(page: &mut Page, runs: &[Run]) {
     let sources: BTreeSet<&SourceName> = runs.iter().map(|run| &run.source).collect();
     for source in sources {
         for kind in ChangeKind::ALL {
-            let of = runs.iter().filter(|run| run.source == *source);
+            let of = runs.iter().filter(|run| run.source == *source && !run.is_replay());
             let slices = of.flat_map(|run| &run.slices);
             let standing = slices
                 .filter(|slice| slice.kind == kind)

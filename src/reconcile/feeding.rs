@@ -200,7 +200,7 @@ impl Replayer<'_> {
     fn order(&self, run: &Run, item: &Item) -> Option<Arrival> {
         let employee =
             item.employee.clone().filter(|_| item.kind == Some(ChangeKind::Deactivate))?;
-        let order = Order { run: run.id.clone(), employee, change: item.kind };
+        let order = Order { run: run.id.clone(), employee, change: item.kind, closely: false };
         Some(Arrival {
             event: order.event(self.name, SYNC, self.clock.now()),
             fate: Fate::Deliver(Lane::Bulk),

@@ -140,7 +140,7 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
     };
     let began = whole(last.started_at);
     match &last.state {
-        RunState::Comparing | RunState::Applying => {
+        RunState::Comparing | RunState::Previewed { .. } | RunState::Applying => {
             found.well(part, format!("one is under way since {began}"));
         }
         RunState::Cancelled { .. } => found.look(part, format!("that of {began} was cancelled")),

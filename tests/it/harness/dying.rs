@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, EmployeeId, EventId,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, EventId,
     Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
@@ -225,6 +225,16 @@ impl Store for Dying {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.write(self.inner.replay(ids, lane, at)).await
+    }
+
+    async fn close(
+        &self,
+        ids: &[DeliveryId],
+        state: DeliveryState,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.write(self.inner.close(ids, state, reason, at)).await
     }
 
     async fn save_run(&self, run: &Run) -> Result<bool, StoreError> {
