@@ -18,7 +18,7 @@ struct Provider {
 }
 
 impl Provider {
-    fn start(back: &str, port: u16, more: serde_json::Value) -> Self {
+    fn start(back: &str, port: u16, more: &serde_json::Value) -> Self {
         let mut asked = json!({
             "port": port, "client": "instep", "secret": "not so secret",
             "back": format!("{back}/console/sign-in/oidc/done"),
@@ -73,7 +73,7 @@ impl Drop for Provider {
 async fn both(more: serde_json::Value) -> (House, Provider) {
     let mut provider = None;
     let adjust = |text: &mut String, url: &str| {
-        let started = Provider::start(url, 0, more);
+        let started = Provider::start(url, 0, &more);
         let oidc = format!(
             "[console.oidc]\nissuer = \"http://127.0.0.1:{}\"\nclient_id = \"instep\"\n\
              client_secret = \"not so secret\"\n[source.bob]",
@@ -192,7 +192,7 @@ async fn other_keys_other_algorithms_and_other_ways_to_show_the_secret() {
     assert_eq!(sign_in(&mut house.browser(), "anna+staff").await.status, 303);
     // It comes back with other keys, and it is more than a minute later.
     let port = provider.stop();
-    let _provider = Provider::start(&house.url, port, json!({ "post": true }));
+    let _provider = Provider::start(&house.url, port, &json!({ "post": true }));
     house.later(1);
     house.clock.advance(std::time::Duration::from_secs(1));
     let page = sign_in(&mut house.browser(), "anna+staff").await;
@@ -212,7 +212,7 @@ async fn what_goes_wrong_is_said_in_plain_words() {
     assert!(page.body.contains("does not know this console"), "{}", page.body);
     let port = provider.stop();
 
-    let provider = Provider::start(&house.url, port, json!({}));
+    let provider = Provider::start(&house.url, port, &json!({}));
     let back = there(&mut browser, "/console/sign-in/oidc", "anna+staff").await;
     house.later(90);
     let page = browser.get(&back).await;

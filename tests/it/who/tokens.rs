@@ -44,7 +44,7 @@ async fn api(house: &House, gate: Gate) -> (Browser, CancellationToken) {
 }
 
 fn gate(api: bool, house: &House) -> Gate {
-    let text = format!("[console]\napi = {api}\n{}", FAR_ENDS);
+    let text = format!("[console]\napi = {api}\n{FAR_ENDS}");
     let read = instep::config::parse(std::path::Path::new("x"), &text, &|_| None);
     let settings = read.expect("a configuration").settings;
     Gate::of(&settings.console, None, &house.clock).expect("a gate")
