@@ -150,7 +150,9 @@ impl From<BuildError> for ReconcileError {
         match error {
             BuildError::Source(error) => Self::Source(error),
             BuildError::Target(error) => Self::Target(error),
-            BuildError::Rules(_) | BuildError::Metrics(_) => Self::NotHeld(error.to_string()),
+            BuildError::Rules(_) | BuildError::Metrics(_) | BuildError::Console(_) => {
+                Self::NotHeld(error.to_string())
+            }
         }
     }
 }

@@ -298,6 +298,7 @@ fn bare(item: &Item) -> Item {
         kind: item.kind,
         drift: Vec::new(),
         blame: None,
+        again: Vec::new(),
         state,
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use instep::model::{
-    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, EventId,
-    Item, Lane, Link, Page, Person, Run, RunId, SourceName,
+    AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
+    EmployeeId, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
 use instep::store::{
     Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
