@@ -3,6 +3,7 @@
 //! - [`webhooks`]: `POST /webhooks/{source}`: raw bytes, verified, stored durably, then 200.
 //! - [`console`]: pages for people; [`who`] says who is asking, and what they do goes to the
 //!   [`desk`](self::desk::Desk).
+//! - [`api`]: the same questions and deeds for programs.
 //! - [`shield`] stands before them, whoever asks; [`sign_in`] is where people become known.
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
 //! - [`signatures`]: which secrets sign, for whoever tells people that one is about to fail.
@@ -13,6 +14,7 @@
 //!
 //! Names model, sources (to verify), store and clock; not targets, not worker.
 
+pub mod api;
 pub mod client;
 pub mod console;
 pub mod cookie;
@@ -47,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::signatures::Signatures;
 use crate::clock::Clock;
-use crate::model::SourceName;
+use crate::model::{Refused, SourceName};
 use crate::sources::hibob::webhook::Verifier;
 use crate::store::Store;
 use crate::store::newest::Newest;
@@ -113,6 +115,7 @@ pub struct HttpState {
     roles: Vec<&'static str>,
     desk: Option<desk::Desk>,
     gate: who::Gate,
+    turnstile: api::Turnstile,
 }
 
 impl HttpState {
@@ -138,7 +141,14 @@ impl HttpState {
             roles: Vec::new(),
             desk: None,
             gate: who::Gate::default(),
+            turnstile: api::Turnstile::default(),
         }
+    }
+
+    /// Where deeds are done and questions answered.
+    fn desk(&self) -> Result<&desk::Desk, Refused> {
+        let none = || Refused::Unavailable("nothing is done or answered here".to_owned());
+        self.desk.as_ref().ok_or_else(none)
     }
 
     /// People come in by this gate, and what they want is done at this desk.
@@ -196,7 +206,10 @@ pub fn router(state: HttpState) -> Router {
     let known = middleware::from_fn_with_state(state.clone(), who::admit);
     let shield = middleware::from_fn_with_state(state.clone(), shield::shield);
     let people = console::router().merge(unmask::router()).route_layer(known);
-    let people = people.merge(sign_in::router()).route_layer(shield);
+    let people = people.merge(sign_in::router()).route_layer(shield.clone());
+    let tokens = middleware::from_fn_with_state(state.clone(), who::admit_token);
+    let programs = api::router().route_layer(tokens).route_layer(shield);
+    let programs = programs.layer(middleware::from_fn(api::in_one_shape));
     Router::new()
         .route("/", get(about))
         .route("/webhooks/{source}", post(webhooks::receive))
@@ -204,6 +217,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::render))
         .merge(people)
+        .merge(programs)
         .with_state(state)
 }
 

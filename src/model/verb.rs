@@ -36,7 +36,7 @@ impl Selection {
 
 /// Something that changes what Instep does or knows. Each is written down in the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verb {
     /// Asks for a full sync.
     Sync {

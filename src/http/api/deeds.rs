@@ -1,0 +1,20 @@
+//! `/deeds`: everything that changes what Instep does or knows, by its verb.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::asked::{Caller, Told};
+use super::problem::Problem;
+use crate::http::HttpState;
+use crate::model::{Outcome, Verb};
+
+/// `POST /api/v1/deeds`
+pub(super) async fn act(
+    State(state): State<Arc<HttpState>>,
+    Caller(actor): Caller,
+    Told(verb): Told<Verb>,
+) -> Result<Json<Outcome>, Problem> {
+    Ok(Json(state.desk()?.act(&actor, verb).await?))
+}
