@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, PauseScope, Person, Proof, RunId,
@@ -255,6 +256,13 @@ impl Verb {
         }
     }
 
+    /// What makes no sense in it, whatever the verb: a text that is empty, too long or not for
+    /// people's eyes. Nothing of it is to be written down then.
+    pub fn problem(&self) -> Option<String> {
+        let said = serde_json::to_value(self).ok()?;
+        problem_in("verb", &said)
+    }
+
     /// Why, in the words of whoever does it.
     pub fn why(&self) -> Option<&str> {
         match self {
@@ -264,6 +272,26 @@ impl Verb {
             Self::Replay { why, .. } => Some(why),
             _ => None,
         }
+    }
+}
+
+/// The longest text in a verb, in characters.
+const LONGEST: usize = 500;
+
+fn problem_in(name: &str, said: &Value) -> Option<String> {
+    match said {
+        Value::String(text) if text.trim().is_empty() => {
+            Some(format!("{name} is empty: say something, or leave it out"))
+        }
+        Value::String(text) if text.chars().count() > LONGEST => {
+            Some(format!("{name} is too long: {LONGEST} characters at most"))
+        }
+        Value::String(text) if text.chars().any(char::is_control) => {
+            Some(format!("{name} holds characters that nobody can see: take them out"))
+        }
+        Value::Array(all) => all.iter().find_map(|one| problem_in(name, one)),
+        Value::Object(all) => all.iter().find_map(|(name, one)| problem_in(name, one)),
+        _ => None,
     }
 }
 
@@ -308,4 +336,40 @@ pub enum Refused {
     /// The store or a far end is not available: try again later.
     #[error("{0}")]
     Unavailable(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reject(reason: &str) -> Verb {
+        Verb::Reject { run: RunId::new("1"), slice: None, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_verb_says_something_to_people() {
+        assert_eq!(reject("it is a mistake of HR's").problem(), None);
+        for (reason, told) in [
+            ("", "reason is empty"),
+            (" \u{a0}", "reason is empty"),
+            ("a\nb", "reason holds characters"),
+            (&"a".repeat(LONGEST + 1), "reason is too long"),
+        ] {
+            let found = reject(reason).problem().expect("a problem");
+            assert!(found.starts_with(told), "{found}");
+        }
+        let nobody = Verb::SyncPerson {
+            person: Person { source: SourceName::new(""), employee: EmployeeId::new("7") },
+        };
+        assert!(nobody.problem().is_some_and(|told| told.starts_with("source is empty")));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        let read = |text: &str| serde_json::from_str::<Verb>(text);
+        assert!(read(r#"{"verb": "cancel", "run": "1"}"#).is_ok());
+        assert!(read(r#"{"verb": "cancel", "run": "1", "force": true}"#).is_err());
+        assert!(read(r#"{"verb": "destroy"}"#).is_err());
+        assert!(read(r#"{"run": "1"}"#).is_err());
+    }
 }

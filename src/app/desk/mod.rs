@@ -42,6 +42,9 @@ impl Desk {
     /// # Errors
     /// When the actor may not, or it cannot be done: then nothing was changed.
     pub async fn act(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
+        if let Some(why) = verb.problem() {
+            return Err(Refused::Wrong(why));
+        }
         let now = self.clock.now();
         let mut entry = AuditEntry::begun(actor, verb.word(), verb.about(), now);
         entry.why = verb.why().map(str::to_owned);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -22,6 +23,9 @@ use crate::model::{Access, Actor, Verb};
 
 /// The largest body, in bytes.
 const BODY: usize = 1024 * 1024;
+
+/// The longest value in a query, in characters.
+const LONGEST: usize = 200;
 
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -72,10 +76,17 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<HttpState>> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<HttpState>) -> Result<Self, Problem> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Problem::bad(error.body_text())),
+        let bad = |error: QueryRejection| Problem::bad(error.body_text());
+        let Query(all) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(bad)?;
+        for (name, value) in &all {
+            // An empty condition would fit nothing, or everything: nobody means that.
+            if value.is_empty() || value.chars().count() > LONGEST {
+                let told = format!("{name:?}: expected 1 to {LONGEST} characters, or leave it out");
+                return Err(Problem::bad(told));
+            }
         }
+        let Query(asked) = Query::try_from_uri(&parts.uri).map_err(bad)?;
+        Ok(Self(asked))
     }
 }
 
