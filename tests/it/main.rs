@@ -1,5 +1,6 @@
 //! The tests that come in by the front door: one binary, one module a subject.
 
+mod api;
 mod cli;
 mod config;
 mod crash;
