@@ -25,6 +25,7 @@ use axum::routing::{get, post};
 
 pub use self::asked::Turnstile;
 use self::problem::Problem;
+pub use self::problem::in_one_shape;
 use super::HttpState;
 
 /// The most entries in one answer.

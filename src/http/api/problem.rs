@@ -1,14 +1,19 @@
 //! A refusal, as RFC 9457 writes it: what is wrong, and what to do.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::http::error::status_of_refused;
 use crate::model::Refused;
 use crate::store::StoreError;
+
+/// The longest detail that is taken over, in bytes.
+const LONGEST_DETAIL: usize = 4096;
 
 /// So long a program waits before it asks again, in seconds.
 const AGAIN: u64 = 5;
@@ -84,6 +89,24 @@ impl From<StoreError> for Problem {
         tracing::warn!(error = &error as &dyn std::error::Error, "a question has no answer");
         Refused::Unavailable(format!("{error}: try again soon")).into()
     }
+}
+
+/// Gives what is refused before it comes here, for want of a token say, the shape of everything else.
+pub async fn in_one_shape(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_plain {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let detail = axum::body::to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
+    let detail = String::from_utf8_lossy(&detail).trim().to_owned();
+    let (shaped, body) = Problem::new(status, detail).into_response().into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.extend(shaped.headers);
+    Response::from_parts(parts, body)
 }
 
 impl IntoResponse for Problem {
