@@ -315,7 +315,8 @@ impl Instep {
         let state = HttpState::new(store, clock, recorder, stop.clone(), limits);
         let state = state.remembering(&self.newest);
         let state = state.playing(roles.words());
-        let mut state = state.people(self.desk(), self.gate.clone());
+        let zone = self.settings.sync.schedule.time_zone.clone();
+        let mut state = state.people(self.desk(), self.gate.clone()).in_zone(zone);
         for worker in self.workers.iter().filter(|_| roles.receiver) {
             let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };
             let company = source.company_id.as_deref();

@@ -43,7 +43,7 @@ type Answer = Result<Arc<Said>, String>;
 /// Asks the store, and remembers the answer for a moment.
 pub(super) struct Health {
     store: Arc<dyn Store>,
-    shutdown: CancellationToken,
+    pub(super) shutdown: CancellationToken,
     last: Mutex<Option<(Deadline, Answer)>>,
 }
 

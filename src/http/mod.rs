@@ -42,6 +42,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::tz::TimeZone;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
@@ -116,6 +117,8 @@ pub struct HttpState {
     desk: Option<desk::Desk>,
     gate: who::Gate,
     turnstile: api::Turnstile,
+    zone: TimeZone,
+    streams: Arc<Semaphore>,
 }
 
 impl HttpState {
@@ -142,6 +145,8 @@ impl HttpState {
             desk: None,
             gate: who::Gate::default(),
             turnstile: api::Turnstile::default(),
+            zone: TimeZone::UTC,
+            streams: Arc::new(Semaphore::new(console::STREAMS)),
         }
     }
 
@@ -155,6 +160,12 @@ impl HttpState {
     #[must_use]
     pub fn people(self, desk: desk::Desk, gate: who::Gate) -> Self {
         Self { desk: Some(desk), gate, ..self }
+    }
+
+    /// People are shown times in this zone.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     /// What is taken in is remembered here.
@@ -218,6 +229,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/metrics", get(metrics::render))
         .merge(people)
         .merge(programs)
+        .merge(console::assets())
         .with_state(state)
 }
 

@@ -1,11 +1,19 @@
 //! What stands around every page: the navigation, and who is signed in.
 
+use std::borrow::Borrow;
+use std::fmt;
+
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use crate::http::who::SignedIn;
-use crate::model::Actor;
+use super::assets;
+use super::visit::Visit;
+use crate::clock::elapsed_ms;
+use crate::http::error::status_of_refused;
+use crate::model::{Access, Actor, AuditEntry, Refused};
 
 /// A part of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +80,136 @@ pub struct Frame {
     pub actor: Actor,
     /// Which part this is.
     pub section: Section,
+    /// What came of what they just did.
+    pub notice: Option<Notice>,
+    /// When the page is made.
+    pub now: Timestamp,
+    /// The time zone in which times are shown.
+    pub zone: TimeZone,
+    /// Whether there is a way to sign out.
+    pub can_leave: bool,
+}
+
+/// What came of a deed, for whoever did it.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// It was done.
+    pub good: bool,
+    /// In a sentence.
+    pub text: String,
+}
+
+impl Notice {
+    /// Of an entry of the audit log; nothing while it is under way.
+    pub fn of(entry: &AuditEntry) -> Option<Self> {
+        let said = entry.outcome.as_deref()?;
+        let mut chars = said.chars();
+        let first = chars.next()?.to_uppercase();
+        Some(Self { good: !entry.refused, text: format!("{first}{}.", chars.as_str()) })
+    }
+
+    /// How it is shown.
+    pub fn class(&self) -> &'static str {
+        if self.good { "good" } else { "bad" }
+    }
+
+    /// How it is read out.
+    pub fn role(&self) -> &'static str {
+        if self.good { "status" } else { "alert" }
+    }
 }
 
 impl Frame {
-    /// For this part of the console.
-    pub fn of(SignedIn(actor): SignedIn, section: Section) -> Self {
-        Self { actor, section }
+    /// The same with why something was not done.
+    #[must_use]
+    pub fn refused(self, refused: &Refused) -> Self {
+        let notice = Some(Notice { good: false, text: format!("Not done: {refused}.") });
+        Self { notice, ..self }
+    }
+
+    /// Whether whoever is signed in may do this.
+    pub fn may(&self, access: Access) -> bool {
+        self.actor.access >= access
+    }
+
+    /// Whether they may run, replay and decide.
+    pub fn operates(&self) -> bool {
+        self.may(Access::Operator)
+    }
+
+    /// A moment as an element of the page.
+    pub fn time(&self, at: impl Borrow<Timestamp>) -> Moment {
+        Moment { at: *at.borrow(), zone: self.zone.clone() }
+    }
+
+    /// How long ago something was, as `3 min ago`, or `in 3 min`.
+    pub fn ago(&self, at: impl Borrow<Timestamp>) -> String {
+        let at = *at.borrow();
+        if at > self.now {
+            format!("in {}", lasting(elapsed_ms(self.now, at)))
+        } else {
+            format!("{} ago", lasting(elapsed_ms(at, self.now)))
+        }
+    }
+
+    /// The address of the icon.
+    pub fn icon(&self) -> String {
+        assets::ICON.address()
+    }
+
+    /// The address of the style.
+    pub fn style(&self) -> String {
+        assets::STYLE.address()
+    }
+
+    /// The address of the script.
+    pub fn live(&self) -> String {
+        assets::LIVE.address()
+    }
+
+    /// What the navigation shows.
+    pub fn sections(&self) -> [Section; 7] {
+        Section::ALL
+    }
+
+    /// This program's version.
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The name of the time zone.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
     }
 }
+
+/// `0 s`, `12 s`, `3 min`, `2 h 5 min`, `3 d`.
+pub fn lasting(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A moment as an element of a page: for people in their time zone, for programs in UTC.
+pub struct Moment {
+    at: Timestamp,
+    zone: TimeZone,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.at.to_zoned(self.zone.clone());
+        let whole = Timestamp::from_second(self.at.as_second()).unwrap_or(self.at);
+        write!(f, "<time datetime=\"{whole}\">{}</time>", shown.strftime("%Y-%m-%d %H:%M:%S"))
+    }
+}
+
+/// It has nothing but digits and signs of a date.
+impl askama::filters::HtmlSafe for Moment {}
 
 /// A page as it is sent.
 pub fn page(template: &impl Template) -> Response {
@@ -90,4 +220,34 @@ pub fn page(template: &impl Template) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// A page with the status of a deed that was not done.
+pub fn page_refused(template: &impl Template, refused: &Refused) -> Response {
+    (status_of_refused(refused), page(template)).into_response()
+}
+
+#[derive(Template)]
+#[template(path = "refused.html", config = "src/http/console/askama.toml")]
+struct NoPage {
+    frame: Frame,
+    title: &'static str,
+}
+
+/// The page that is shown when there is none to show.
+pub fn no_page(visit: Visit, section: Section, refused: &Refused) -> Response {
+    let title = match refused {
+        Refused::Forbidden(_) => "Not allowed",
+        Refused::NotFound(_) => "Not found",
+        Refused::Wrong(_) => "That cannot be done",
+        Refused::Conflict(_) => "Somebody was faster",
+        Refused::Unavailable(_) => "Not available just now",
+    };
+    let mut frame = visit.frame(section);
+    let mut text = refused.to_string();
+    if let Some(first) = text.get(..1).map(str::to_uppercase) {
+        text.replace_range(..1, &first);
+    }
+    frame.notice = Some(Notice { good: false, text: format!("{text}.") });
+    page_refused(&NoPage { frame, title }, refused)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::frame::{self, Frame, Section};
+use super::visit::Visit;
 use crate::http::HttpState;
-use crate::http::error::status_of_refused;
-use crate::http::who::SignedIn;
+use crate::model::Refused;
 use crate::store::Depth;
 
 #[derive(Template)]
@@ -20,12 +20,9 @@ struct Page {
 }
 
 /// `GET /console`
-pub(super) async fn page(State(state): State<Arc<HttpState>>, who: SignedIn) -> Response {
+pub(super) async fn page(State(state): State<Arc<HttpState>>, visit: Visit) -> Response {
     match state.store.depth().await {
-        Ok(depth) => frame::page(&Page { frame: Frame::of(who, Section::Now), depth }),
-        Err(error) => {
-            let refused = crate::model::Refused::Unavailable(error.to_string());
-            (status_of_refused(&refused), refused.to_string()).into_response()
-        }
+        Ok(depth) => frame::page(&Page { frame: visit.frame(Section::Now), depth }),
+        Err(error) => frame::no_page(visit, Section::Now, &Refused::Unavailable(error.to_string())),
     }
 }
