@@ -69,12 +69,20 @@ pub(super) struct Ask {
     /// It happens once: several processes notice it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     occasion: Option<String>,
+    /// It only looks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    plan: bool,
 }
 
 impl Ask {
     /// For this reason, now.
     pub(super) fn of(why: &str, clock: &Clock) -> Self {
-        Self { why: why.to_owned(), at: clock.now(), taken: None, occasion: None }
+        Self { why: why.to_owned(), at: clock.now(), taken: None, occasion: None, plan: false }
+    }
+
+    /// For a run that only looks, if so.
+    pub(super) fn looking(self, plan: bool) -> Self {
+        Self { plan, ..self }
     }
 
     /// On an occasion that several processes notice.
@@ -82,9 +90,14 @@ impl Ask {
         Self { occasion: Some(occasion.to_owned()), ..self }
     }
 
+    /// Whether it only looks.
+    pub(super) fn only_looks(&self) -> bool {
+        self.plan
+    }
+
     /// Whether this run makes up for what was asked.
     fn is_answered_by(&self, run: &Run) -> bool {
-        !run.plan_only && !run.is_replay() && run.started_at >= self.at
+        (self.plan || !run.plan_only) && !run.is_replay() && run.started_at >= self.at
     }
 }
 
@@ -132,7 +145,8 @@ pub(super) async fn ask(
         }
         book.occasion = ask.occasion.clone().or(book.occasion.take());
         // One that somebody has taken may have begun before this happened.
-        if book.asked.as_ref().is_none_or(|asked| asked.taken.is_some()) {
+        let serves = |asked: &Ask| asked.taken.is_none() && (!asked.plan || ask.plan);
+        if !book.asked.as_ref().is_some_and(serves) {
             book.asked = Some(ask.clone());
         }
         Some(())
@@ -189,9 +203,9 @@ pub(super) async fn strike(
         }
         book.missed = passed(table, last, now).filter(|due| *due + LATE < now);
         book.fired = Some(now);
-        if is_due && book.asked.is_none() {
-            book.asked =
-                Some(Ask { why: SCHEDULE.to_owned(), at: now, taken: None, occasion: None });
+        if is_due && book.asked.as_ref().is_none_or(|asked| asked.plan) {
+            let (why, at) = (SCHEDULE.to_owned(), now);
+            book.asked = Some(Ask { why, at, taken: None, occasion: None, plan: false });
         }
         Some(book.missed)
     });

@@ -2,11 +2,9 @@
 //! the store. They are values of the configuration's tables, for the administrator's eyes.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
-
-use serde::Serialize;
 
 use crate::config::Settings;
+use crate::model::question::MissedValue;
 use crate::model::{EmployeeId, Person, SourceName};
 use crate::store::{Store, StoreError};
 
@@ -16,23 +14,6 @@ const PAGE: usize = 500;
 /// So many people are named for each value.
 const NAMED: usize = 5;
 
-/// A value that a table lacks, and whom that touches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Missing {
-    /// Whose people.
-    pub source: SourceName,
-    /// The table.
-    pub table: String,
-    /// Its file, when the configuration still has the table.
-    pub file: Option<PathBuf>,
-    /// What was looked for, one text for each key column.
-    pub keys: Vec<String>,
-    /// How many people it touches.
-    pub people: usize,
-    /// Some of them, by their ids.
-    pub some: Vec<EmployeeId>,
-}
-
 /// Every value that a table lacks, those that touch the most people first.
 ///
 /// # Errors
@@ -41,7 +22,7 @@ pub async fn misses(
     settings: &Settings,
     store: &dyn Store,
     only: Option<&str>,
-) -> Result<Vec<Missing>, StoreError> {
+) -> Result<Vec<MissedValue>, StoreError> {
     let mut found = Vec::new();
     for (name, source) in &settings.sources {
         if only.is_some_and(|only| only != name) {
@@ -49,7 +30,7 @@ pub async fn misses(
         }
         let name = SourceName::new(name);
         for ((table, keys), people) in gather(&name, store).await? {
-            found.push(Missing {
+            found.push(MissedValue {
                 source: name.clone(),
                 file: source.rules.tables.get(&table).map(|table| table.file.clone()),
                 table,

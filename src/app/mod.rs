@@ -9,6 +9,7 @@ mod difference;
 pub mod doctor;
 mod examples;
 mod gap;
+mod history;
 mod items;
 mod mailing;
 mod matches;
@@ -17,11 +18,13 @@ mod moving;
 mod names;
 mod pages;
 mod preview;
+mod pulse;
 mod reading;
 mod reconciling;
 mod reload;
 mod replaying;
 mod secrets;
+mod stage;
 mod sweeping;
 mod syncing;
 mod telling;
@@ -43,23 +46,25 @@ pub use connect::{
     Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, sources,
     store_keys, try_connections,
 };
-pub use desk::Desk;
+pub use desk::{Desk, NOBODY_ANSWERED};
 pub use difference::{Counts, Difference, Rivals, Turn};
 pub use examples::{Mismatch, Outcome, run_examples};
 pub use items::{Item, Kind, Sign, Totals, group_name, items, manager_name};
 pub use matches::{Followed, Matter, NotDecided, consider, decide, disputes};
-pub use misses::{Missing, misses};
+pub use misses::misses;
 pub use moving::{MoveError, Moved, export, import};
 pub use names::misnamed;
 pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::{Lack, Shown};
 pub use reconciling::FullSync;
-pub use reload::{Answer, ask_to_reload, reload_answers};
+pub use reload::{Answer, last_answers, reload_answers};
 pub use replaying::Replaying;
+pub use stage::stage_words;
 pub use told::ToldRun;
 pub use trial::{Trial, try_expression};
 
 use self::gap::Gap;
+use self::pulse::Pulses;
 use self::reload::Reloader;
 use crate::access::sessions::Lasting;
 use crate::clock::Clock;
@@ -292,6 +297,7 @@ impl Instep {
             path: self.settings.path.clone(),
             text: std::fs::read_to_string(&self.settings.path).unwrap_or_default(),
             store: self.store.clone(),
+            clock: self.clock.clone(),
             bell: self.reload.clone(),
         }
     }
@@ -312,11 +318,15 @@ impl Instep {
             ..Limits::default()
         };
         let (store, clock) = (self.store.clone(), self.clock.clone());
+        let pulses =
+            Pulses::new(self.settings.clone(), store.clone(), clock.clone(), recorder.clone());
+        let pulses = Arc::new(pulses);
+        let pulsing = pulses.clone().watch(self.listen(), stop.clone());
         let state = HttpState::new(store, clock, recorder, stop.clone(), limits);
         let state = state.remembering(&self.newest);
         let state = state.playing(roles.words());
         let zone = self.settings.sync.schedule.time_zone.clone();
-        let mut state = state.people(self.desk(), self.gate.clone()).in_zone(zone);
+        let mut state = state.people(self.desk(pulses), self.gate.clone()).in_zone(zone);
         for worker in self.workers.iter().filter(|_| roles.receiver) {
             let Some(source) = self.settings.sources.get(worker.name.as_str()) else { continue };
             let company = source.company_id.as_deref();
@@ -327,13 +337,14 @@ impl Instep {
         let hear = secrets::write_down(ears, store, self.settings.clone(), clock, stop.clone());
         let serve = http::serve(listener, http::router(state), limits, stop, server.shutdown / 2);
         Ok(async move {
-            tokio::join!(serve, hear);
+            tokio::join!(serve, hear, pulsing);
         })
     }
 
     /// The way from a page to where deeds are done.
-    fn desk(&self) -> http::desk::Desk {
+    fn desk(&self, pulses: Arc<Pulses>) -> http::desk::Desk {
         let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
+        let desk = desk.working(self.workers.clone(), pulses);
         let (asked, ahead) = (desk.clone(), desk.clone());
         tokio::spawn(async move { ahead.look_ahead().await });
         http::desk::Desk::new(

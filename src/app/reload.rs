@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{compile, hibob, rule_problems};
-use crate::config::{self, HiBobSettings, Loaded, Problem};
+use super::history;
+use crate::clock::Clock;
+use crate::config::{self, HiBobSettings, Loaded, Problem, RuleSettings};
 use crate::model::SourceName;
 use crate::provisioning::rules::Rules;
 use crate::store::{Store, StoreError};
@@ -35,6 +37,9 @@ const TRIES: usize = 100;
 #[derive(Serialize, Deserialize)]
 struct Asked {
     id: String,
+    /// Who asks.
+    #[serde(default)]
+    by: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -60,9 +65,9 @@ pub struct Answer {
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn ask_to_reload(store: &dyn Store) -> Result<String, StoreError> {
+pub async fn ask_to_reload(store: &dyn Store, by: &str) -> Result<String, StoreError> {
     let id = uuid::Uuid::now_v7().to_string();
-    let asked = json(&Asked { id: id.clone() });
+    let asked = json(&Asked { id: id.clone(), by: by.to_owned() });
     // Whoever asks at the same moment asks for the same.
     for _ in 0..TRIES {
         let before = store.note(ASKED).await?;
@@ -71,6 +76,14 @@ pub async fn ask_to_reload(store: &dyn Store) -> Result<String, StoreError> {
         }
     }
     Ok(id)
+}
+
+/// What the processes answered to the last request.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn last_answers(store: &dyn Store) -> Result<Vec<Answer>, StoreError> {
+    Ok(read(store.note(ANSWERED).await?.as_deref()).answers)
 }
 
 /// What the processes have answered so far.
@@ -114,6 +127,7 @@ pub(super) struct Reloader {
     /// The configuration as it was at the start: what counts, rules aside.
     pub(super) text: String,
     pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
     /// Rung when this process alone shall reload.
     pub(super) bell: Arc<Notify>,
 }
@@ -121,6 +135,8 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Reloads whenever it is asked, until it is told to stop.
     pub(super) async fn watch(self, stop: CancellationToken) {
+        let first: Vec<_> = self.sources.iter().map(|(name, it)| (name, &it.rules)).collect();
+        self.write_down(&first, "the start of a process").await;
         // What was asked for before the start is done: the files were read since.
         let mut last: Option<Option<String>> = None;
         loop {
@@ -137,7 +153,7 @@ impl Reloader {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.bell.notified() => drop(self.reload().await),
+                () = self.bell.notified() => drop(self.reload("a signal").await),
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -147,19 +163,40 @@ impl Reloader {
         let Some(asked) = note.and_then(|note| serde_json::from_str::<Asked>(note).ok()) else {
             return;
         };
-        let made = self.reload().await;
+        let made = self.reload(&asked.by).await;
         if let Err(error) = answer(&*self.store, &asked.id, &made).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "reloaded, and the answer could not be written");
         }
     }
 
+    /// Keeps what is live now, for whoever asks what changed.
+    async fn write_down(&self, live: &[(&String, &RuleSettings)], by: &str) {
+        for (name, rules) in live {
+            let source = SourceName::new(*name);
+            let now = self.clock.now();
+            let written = history::went_live(&*self.store, &source, rules, by, now).await;
+            if let Err(error) = written {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%source, error, "that these rules are live is not written down");
+            }
+        }
+    }
+
     /// Reads the files again and takes the rules, all or none.
-    async fn reload(&self) -> Answer {
+    async fn reload(&self, by: &str) -> Answer {
         let path = self.path.clone();
         let loaded = tokio::task::spawn_blocking(move || load(&path)).await;
         let taken = match loaded {
-            Ok(Ok(loaded)) => self.take(&loaded),
+            Ok(Ok(loaded)) => match self.take(&loaded) {
+                Ok(restart) => {
+                    let sources = loaded.settings.sources.iter();
+                    let live: Vec<_> = sources.map(|(name, it)| (name, &it.rules)).collect();
+                    self.write_down(&live, by).await;
+                    Ok(restart)
+                }
+                refused => refused,
+            },
             Ok(Err(refused)) => Err(refused),
             Err(_) => Err(vec!["reading the files broke down".to_owned()]),
         };
@@ -219,13 +256,7 @@ impl Reloader {
 }
 
 /// Reads the configuration; or says in lines what is wrong with it.
-fn load(path: &Path) -> Result<Loaded, Vec<String>> {
-    let line = |problem: &Problem, text: Option<&str>| {
-        let found = problem.finding(text);
-        let file = found.file.as_deref().unwrap_or("the configuration");
-        let place = found.line.map_or_else(String::new, |line| format!(", line {line}"));
-        format!("{file}{place}: {}: {}", found.key, found.message)
-    };
+pub(super) fn load(path: &Path) -> Result<Loaded, Vec<String>> {
     let loaded = config::load(path).map_err(|failed| {
         let text = failed.text.as_deref();
         failed.problems.iter().map(|problem| line(problem, text)).collect::<Vec<_>>()
@@ -235,6 +266,14 @@ fn load(path: &Path) -> Result<Loaded, Vec<String>> {
         return Ok(loaded);
     }
     Err(problems.iter().map(|problem| line(problem, Some(&loaded.text))).collect())
+}
+
+/// A problem in a line, with its place.
+pub(super) fn line(problem: &Problem, text: Option<&str>) -> String {
+    let found = problem.finding(text);
+    let file = found.file.as_deref().unwrap_or("the configuration");
+    let place = found.line.map_or_else(String::new, |line| format!(", line {line}"));
+    format!("{file}{place}: {}: {}", found.key, found.message)
 }
 
 /// The keys, rules aside, whose values differ between two texts of a configuration.

@@ -107,7 +107,7 @@ impl Desk {
         let sync = FullSync::beside(worker, &self.settings);
         let reconciler = sync.reconciler();
         let why = ask.why.clone();
-        let run = reconciler.run(&why, false, &progress, &self.stop);
+        let run = reconciler.run(&why, ask.only_looks(), &progress, &self.stop);
         tokio::pin!(run);
         let ended = tokio::select! {
             biased;

@@ -21,9 +21,9 @@ const LOOKED_THROUGH: usize = 200;
 pub struct ToldRun {
     /// The run.
     pub run: Run,
-    items: Vec<Item>,
-    before: Vec<Run>,
-    misses: Vec<(Miss, u64)>,
+    pub(super) items: Vec<Item>,
+    pub(super) before: Vec<Run>,
+    pub(super) misses: Vec<(Miss, u64)>,
 }
 
 impl ToldRun {

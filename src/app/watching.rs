@@ -166,7 +166,10 @@ fn held(run: &Run, slice: &Slice) -> Option<Notice> {
     Some(match &slice.state {
         SliceState::Free => return None,
         SliceState::Held { reason, until } => {
-            let lines = vec![reason.clone(), format!("It can be approved until {until}.")];
+            let lines = vec![
+                reason.clone(),
+                format!("It can be approved until {}.", until.strftime("%Y-%m-%d %H:%M UTC")),
+            ];
             let todo = format!("`instep runs show {id}` shows who, why and how to approve.");
             began(Topic::Brake, &about, format!("{what} held"), lines, Some(todo))
         }

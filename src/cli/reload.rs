@@ -3,21 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::USAGE;
 use super::colours::{BAD, BOLD, GOOD, WARN};
 use super::deliveries::table::plain;
-use crate::app::{self, Answer, Purpose};
-use crate::clock::{Clock, Deadline};
-use crate::config::Loaded;
-use crate::store::Store;
-
-/// How long the processes that serve are waited for.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// How often their answers are looked for.
-const LOOK: Duration = Duration::from_millis(200);
+use crate::app::{self, Answer, Desk, Purpose};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::model::{Actor, Refused, Verb};
 
 /// What `instep reload` takes.
 #[derive(Debug, clap::Args)]
@@ -46,38 +40,32 @@ pub async fn run(args: ReloadArgs, config: &Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     }
-    let id = app::ask_to_reload(&*store).await?;
-    let answers = answers(&*store, &id).await?;
-    Ok(tell(&answers, &loaded))
-}
-
-/// The answers of all who give one in time, each told as it comes.
-async fn answers(store: &dyn Store, id: &str) -> anyhow::Result<Vec<Answer>> {
-    let mut known: Vec<Answer> = Vec::new();
-    let patience = Deadline::after(WAIT);
-    loop {
-        let answers = app::reload_answers(store, id).await?;
-        for answer in answers.iter().skip(known.len()) {
-            let process = plain(&answer.process);
-            if answer.refused.is_empty() {
-                anstream::println!("{GOOD}{process} took the rules{GOOD:#}");
-            } else {
-                anstream::println!("{BAD}{process} refused{BAD:#}");
-                for why in &answer.refused {
-                    anstream::println!("  {}", plain(why));
-                }
+    let by = super::runs::who(None).unwrap_or_else(|| "somebody at a terminal".to_owned());
+    let settings = Arc::new(loaded.settings);
+    let desk = Desk::new(settings.clone(), store.clone(), clock).checked();
+    let done = desk.act(&Actor::at_the_command_line(&by), Verb::Reload).await;
+    if let Err(Refused::Wrong(_) | Refused::Unavailable(_)) = &done {
+        done?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let nobody = matches!(&done, Err(Refused::Conflict(said)) if said == app::NOBODY_ANSWERED);
+    let answers = if nobody { Vec::new() } else { app::last_answers(&*store).await? };
+    for answer in &answers {
+        let process = plain(&answer.process);
+        if answer.refused.is_empty() {
+            anstream::println!("{GOOD}{process} took the rules{GOOD:#}");
+        } else {
+            anstream::println!("{BAD}{process} refused{BAD:#}");
+            for why in &answer.refused {
+                anstream::println!("  {}", plain(why));
             }
         }
-        known = answers;
-        if patience.left().is_zero() {
-            return Ok(known);
-        }
-        tokio::time::sleep(LOOK).await;
     }
+    Ok(tell(&answers, &settings))
 }
 
-fn tell(answers: &[Answer], loaded: &Loaded) -> ExitCode {
-    for (name, source) in &loaded.settings.sources {
+fn tell(answers: &[Answer], settings: &Settings) -> ExitCode {
+    for (name, source) in &settings.sources {
         let version = &source.rules.version;
         let live = |answer: &&Answer| {
             answer.versions.iter().any(|(of, is)| of.as_str() == name && is == version)

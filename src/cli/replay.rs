@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::deliveries::filter::FilterArgs;
 use super::deliveries::{Exit, Terminal, which};
-use super::runs::progress::{Line, words};
+use super::runs::progress::Line;
 use super::runs::{Shown, needs_a_look, screen, who};
-use crate::app::{self, Desk, Progress, ReconcileError, Replaying, ToldRun};
+use crate::app::{self, Desk, Progress, ReconcileError, Replaying, ToldRun, stage_words as words};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::model::{Actor, Refused, Run, RunId, RunState, Selection, Verb};

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::deliveries::{Exit, Terminal};
-use super::runs::progress::{Line, words};
+use super::runs::progress::Line;
 use super::runs::{Shown, needs_a_look, screen, who};
-use crate::app::{Desk, FullSync, Progress, ReconcileError, Stage, ToldRun};
+use crate::app::{Desk, FullSync, Progress, ReconcileError, Stage, ToldRun, stage_words as words};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{Actor, EmployeeId, Person, Refused, Run, RunId, SourceName, Verb};

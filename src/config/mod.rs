@@ -45,7 +45,7 @@ pub use rules::{
     FieldRule, GroupRule, Joiner, Leaver, LookupTable, MatchBy, MatchOutcome, MatchRule, OnMiss,
     Origin, OutOfScope, RuleSettings, load_rules,
 };
-pub use show::{show, show_warnings};
+pub use show::{show, show_warnings, veiled};
 pub use sync::{
     BrakeSettings, CertificateSettings, Limit, Missed, ReplaySettings, ScheduleSettings,
     SyncSettings,

@@ -70,6 +70,35 @@ fn render(
     out
 }
 
+/// A text with a mask over each value that may be a secret, and without its comments.
+pub fn veiled(text: &str) -> String {
+    let Veil { values, comments } = Veil::over(text);
+    let mut parts: Vec<(Range<usize>, &str)> =
+        values.into_iter().map(|range| (range, MASK)).collect();
+    parts.extend(comments.into_iter().map(|range| (range, "")));
+    parts.sort_by_key(|(range, _)| range.start);
+    let (mut out, mut at) = (String::new(), 0);
+    for (range, shown) in parts {
+        // One value may lie inside another.
+        if range.start < at {
+            continue;
+        }
+        out.push_str(text.get(at..range.start).unwrap_or_default());
+        out.push_str(shown);
+        at = range.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    let mut told: Vec<&str> = Vec::new();
+    for line in lines {
+        // Where comments stood, empty lines would pile up.
+        if !(line.is_empty() && told.last().is_none_or(|last| last.is_empty())) {
+            told.push(line);
+        }
+    }
+    told.join("\n").trim_end().to_owned()
+}
+
 /// The line in which `span` begins, and the carets that go under it.
 fn excerpt(text: &str, span: &Range<usize>, veil: &Veil) -> (String, String) {
     let start = text[..floor(text, span.start)].rfind('\n').map_or(0, |n| n + 1);

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::HttpState;
 use crate::model::question::Answer;
 use crate::model::{Actor, Outcome, Question, Refused, Verb};
 
@@ -40,5 +41,28 @@ impl Desk {
     /// Why there is no answer.
     pub async fn ask(&self, actor: &Actor, question: Question) -> Result<Answer, Refused> {
         (self.ask)(actor.clone(), question).await
+    }
+}
+
+impl HttpState {
+    /// Has the desk do it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub(super) async fn act(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
+        self.desk()?.act(actor, verb).await
+    }
+
+    /// Asks the desk.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(super) async fn ask(&self, actor: &Actor, question: Question) -> Result<Answer, Refused> {
+        self.desk()?.ask(actor, question).await
+    }
+
+    fn desk(&self) -> Result<&Desk, Refused> {
+        let nobody = || Refused::Unavailable("nobody is at the desk of this process".to_owned());
+        self.desk.as_ref().ok_or_else(nobody)
     }
 }

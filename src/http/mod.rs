@@ -50,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::signatures::Signatures;
 use crate::clock::Clock;
-use crate::model::{Refused, SourceName};
+use crate::model::SourceName;
 use crate::sources::hibob::webhook::Verifier;
 use crate::store::Store;
 use crate::store::newest::Newest;
@@ -148,12 +148,6 @@ impl HttpState {
             zone: TimeZone::UTC,
             streams: Arc::new(Semaphore::new(console::STREAMS)),
         }
-    }
-
-    /// Where deeds are done and questions answered.
-    fn desk(&self) -> Result<&desk::Desk, Refused> {
-        let none = || Refused::Unavailable("nothing is done or answered here".to_owned());
-        self.desk.as_ref().ok_or_else(none)
     }
 
     /// People come in by this gate, and what they want is done at this desk.

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod link;
 pub mod page;
 pub mod pause;
+pub mod pulse;
 pub mod question;
 pub mod run;
 pub mod verb;
@@ -34,6 +35,7 @@ pub use ids::{
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
 pub use page::Page;
 pub use pause::{Pause, PauseScope, Pauses};
+pub use pulse::{BudgetUse, Going, Latency, Need, Pulse, Span, SyncPulse};
 pub use question::{Question, Somebody};
 pub use run::{
     Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run,

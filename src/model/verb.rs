@@ -43,6 +43,9 @@ pub enum Verb {
     Sync {
         /// Of this source; of all when there is none.
         source: Option<SourceName>,
+        /// It only looks: nothing is queued.
+        #[serde(default)]
+        plan: bool,
     },
     /// Has a held slice of a run applied, or a part of it.
     Approve {
@@ -219,9 +222,12 @@ impl Verb {
             slice.map_or_else(|| "all slices".to_owned(), |kind| format!("slice {}", kind.word()))
         };
         match self {
-            Self::Sync { source } => source
-                .as_ref()
-                .map_or_else(|| "all sources".to_owned(), |it| format!("source {it}")),
+            Self::Sync { source, plan } => {
+                let whom = source
+                    .as_ref()
+                    .map_or_else(|| "all sources".to_owned(), |it| format!("source {it}"));
+                if *plan { format!("{whom}, only a look") } else { whom }
+            }
             Self::Approve { run, slice: kind, whom } => {
                 let whom = match whom {
                     Selection::All => String::new(),

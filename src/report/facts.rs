@@ -7,7 +7,9 @@ use super::{Report, replay, sections};
 use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, Slice, SliceState};
 
 /// The facts in the order in which they are told.
-pub(super) struct Facts {
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// How it went.
     pub tone: Tone,
     /// The verdict in one line.
     pub verdict: String,
@@ -15,16 +17,19 @@ pub(super) struct Facts {
     pub title: String,
     /// When and for whom.
     pub when: String,
+    /// The numbers that say most.
     pub figures: Vec<Figure>,
+    /// The rest, what somebody must do first.
     pub sections: Vec<Section>,
+    /// Whether somebody may want to read about it.
     pub is_news: bool,
     /// Changed, held, failed: this run's bar in the chart.
     pub outcome: [u64; 3],
 }
 
 /// How it went.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
     /// Nobody need do anything.
     Good,
     /// Somebody must look.
@@ -36,20 +41,28 @@ pub(super) enum Tone {
 }
 
 /// A number that says how it went.
-pub(super) struct Figure {
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The number.
     pub value: String,
+    /// What it counts.
     pub label: &'static str,
+    /// How it went.
     pub tone: Tone,
 }
 
 /// One part of the report: sentences, a table, and what to do.
-#[derive(Default)]
-pub(super) struct Section {
+#[derive(Clone, Debug, Default)]
+pub struct Section {
+    /// Its heading.
     pub title: String,
     /// What is so grave that it is told before everything else.
     pub grave: bool,
+    /// Sentences before the table.
     pub lead: Vec<String>,
+    /// The table's columns.
     pub columns: Vec<Column>,
+    /// The table's rows, the first ones.
     pub rows: Vec<Vec<String>>,
     /// How many rows there are besides, and the attachment that holds them all.
     pub more: Option<(u64, &'static str)>,
@@ -58,15 +71,17 @@ pub(super) struct Section {
 }
 
 /// A column of a table.
-#[derive(Clone, Copy)]
-pub(super) struct Column {
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its heading.
     pub head: &'static str,
+    /// What its cells hold.
     pub kind: Cells,
 }
 
 /// What the cells of a column hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cells {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
     /// Words.
     Words,
     /// Numbers, one below the other.
@@ -167,6 +182,7 @@ pub(super) fn changes(kind: ChangeKind, of: u64) -> String {
 }
 
 impl Facts {
+    /// Of a report.
     pub fn of(report: &Report<'_>) -> Self {
         let totals = Totals::of(report);
         let (tone, verdict) = verdict(report.run, &totals);

@@ -20,9 +20,11 @@ use jiff::tz::TimeZone;
 use crate::model::{Item, Miss, Personal, Run};
 
 pub use csv::{Attachment, attachments};
+pub use facts::{Cells, Column, Facts, Figure, Section, Tone};
 pub use html::html;
 pub use items::items;
 pub use json::json;
+pub use steps::{Step, cause, standing, steps};
 pub use terminal::terminal;
 pub use words::number;
 

@@ -6,7 +6,8 @@ use super::words::plain;
 use crate::model::{Blame, Drift, Item, ItemState, Personal};
 
 /// One step.
-pub(super) struct Step {
+#[derive(Clone, Debug)]
+pub struct Step {
     /// `+`, `~`, `-`; `!` for what a person must decide, `?` for what is only told.
     pub mark: char,
     /// What: `job`, `join Departments/Finance as learner`.
@@ -34,7 +35,7 @@ impl Step {
 }
 
 /// The steps of one person.
-pub(super) fn steps(item: &Item, personal: Personal) -> Vec<Step> {
+pub fn steps(item: &Item, personal: Personal) -> Vec<Step> {
     item.drift.iter().map(|drift| step(drift, personal)).collect()
 }
 
@@ -73,7 +74,7 @@ fn step(drift: &Drift, personal: Personal) -> Step {
 }
 
 /// Why somebody was out of step, in a few words.
-pub(super) fn cause(blame: &Blame) -> &'static str {
+pub fn cause(blame: &Blame) -> &'static str {
     match blame {
         Blame::NoEvent => "no event ever came",
         Blame::Filtered { .. } => "an event came and was filtered",
@@ -86,7 +87,7 @@ pub(super) fn cause(blame: &Blame) -> &'static str {
 }
 
 /// Where somebody stands, in a word or two.
-pub(super) fn standing(item: &Item) -> &'static str {
+pub fn standing(item: &Item) -> &'static str {
     match &item.state {
         ItemState::Told if item.kind.is_some() => "planned",
         ItemState::Told => "told",

@@ -26,7 +26,8 @@ impl Api {
             platform: Some("instep-bob".to_owned()),
             ..Options::default()
         };
-        let town = Town::new(options, kept, |toml| toml.push_str("\n[console]\napi = true\n")).await;
+        let town =
+            Town::new(options, kept, |toml| toml.push_str("\n[console]\napi = true\n")).await;
         let serving = town.open().await;
         let token = async |name: &str, access: &str| {
             let said = town.told(&["tokens", "make", name, "--access", access]).await;
@@ -189,7 +190,9 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         assert_eq!(found.as_u16(), status, "{begins}: {problem}");
         assert!(problem["detail"].as_str().is_some_and(|told| !told.is_empty()), "{problem}");
     }
-    for query in ["limit=0", "limit=501", "limit=-1", "state=", "state=gone", "colour=red", "since=x"] {
+    for query in
+        ["limit=0", "limit=501", "limit=-1", "state=", "state=gone", "colour=red", "since=x"]
+    {
         let (status, _) = api.get(&format!("/deliveries?{query}"), &api.viewer).await;
         assert_eq!(status, 400, "{query}");
     }

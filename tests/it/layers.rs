@@ -20,7 +20,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("sources", &["clock", "config", "model", "store"]),
     ("targets", &["clock", "config", "model", "store"]),
     ("worker", &["clock", "config", "model", "provisioning", "sources", "store", "targets"]),
-    ("http", &["access", "clock", "config", "model", "sources", "store"]),
+    ("http", &["access", "clock", "config", "model", "report", "sources", "store"]),
     ("report", &["model"]),
     ("notify", &["clock", "config", "model", "report"]),
     ("sandbox", &["clock", "model"]),

@@ -142,3 +142,29 @@ async fn what_happens_while_one_is_begun_is_asked_for_anew() {
     done(&*desk.store, &desk.bob, &taken).await.expect("a store");
     assert_eq!(desk.take(noon()).await.map(|ask| ask.why).as_deref(), Some(LOST));
 }
+
+#[tokio::test]
+async fn a_look_that_is_asked_for_stands_in_for_no_sync() {
+    let desk = Desk::new();
+    let clock = Clock::manual(noon());
+    let look = || Ask::of("ann", &clock).looking(true);
+    desk.ask(look()).await;
+    assert!(desk.book().await.asked.expect("asked").only_looks());
+    // Whoever wants a sync gets one; a look that is asked for then comes with it.
+    desk.ask(Ask::of("ben", &desk.clock)).await;
+    desk.ask(look()).await;
+    let asked = desk.book().await.asked.expect("asked");
+    assert_eq!((asked.why.as_str(), asked.only_looks()), ("ben", false));
+
+    let desk = Desk::new();
+    desk.begin_run(noon() - MINUTE * 60 * 24, false).await;
+    desk.ask(look()).await;
+    desk.strike(Missed::Once, noon(), noon()).await;
+    let asked = desk.book().await.asked.expect("asked");
+    assert_eq!((asked.why.as_str(), asked.only_looks()), (SCHEDULE, false));
+
+    let desk = Desk::new();
+    desk.ask(look()).await;
+    desk.begin_run(noon() + MINUTE, true).await;
+    assert_eq!(desk.take(noon() + MINUTE).await, None, "it was looked");
+}

@@ -7,20 +7,25 @@
 mod deliveries;
 mod failures;
 mod forget;
+mod looking;
 mod pauses;
 mod replay;
+mod rules;
 mod runs;
 mod who;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use self::failures::View;
-
+use self::looking::Counted;
+pub use self::rules::NOBODY_ANSWERED;
+use super::pulse::Pulses;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::question::Answer;
 use crate::model::{Actor, AuditEntry, Outcome, Question, Refused, Verb};
 use crate::store::{Store, StoreError};
+use crate::worker::Worker;
 
 /// Does what people want, if they may.
 #[derive(Clone)]
@@ -29,12 +34,39 @@ pub struct Desk {
     store: Arc<dyn Store>,
     pub(super) clock: Clock,
     failures: Arc<View>,
+    /// Those who work in this process.
+    workers: Vec<Arc<Worker>>,
+    pulses: Option<Arc<Pulses>>,
+    counted: Arc<Mutex<Counted>>,
+    /// Whoever has the rules reloaded has compared them with the far ends.
+    checked: bool,
 }
 
 impl Desk {
     /// A desk of this store.
     pub fn new(settings: Arc<Settings>, store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { settings, store, clock, failures: Arc::default() }
+        Self {
+            settings,
+            store,
+            clock,
+            failures: Arc::default(),
+            workers: Vec::new(),
+            pulses: None,
+            counted: Arc::default(),
+            checked: false,
+        }
+    }
+
+    /// A desk in a process that serves.
+    #[must_use]
+    pub(super) fn working(self, workers: Vec<Arc<Worker>>, pulses: Arc<Pulses>) -> Self {
+        Self { workers, pulses: Some(pulses), ..self }
+    }
+
+    /// Rules that are reloaded here need not be compared with the far ends any more.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        Self { checked: true, ..self }
     }
 
     /// Does it, and writes down who did what and what came of it.
@@ -69,7 +101,7 @@ impl Desk {
 
     async fn perform(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
         match verb {
-            Verb::Sync { source } => self.sync(actor, source.as_ref()).await,
+            Verb::Sync { source, plan } => self.sync(actor, source.as_ref(), plan).await,
             Verb::Approve { run, slice, whom } => self.approve(actor, &run, slice, &whom).await,
             Verb::Reject { run, slice, reason } => self.reject(actor, &run, slice, &reason).await,
             Verb::Cancel { run } => self.cancel(actor, &run).await,
@@ -93,6 +125,7 @@ impl Desk {
             }
             Verb::Discard { which, reason } => self.discard(actor, which, &reason).await,
             Verb::SyncPerson { person } => self.sync_person(&person).await,
+            Verb::Reload => self.reload(actor).await,
             other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
         }
     }
@@ -103,12 +136,16 @@ impl Desk {
     /// When the actor may not know, or it cannot be known now.
     pub async fn ask(&self, actor: &Actor, question: Question) -> Result<Answer, Refused> {
         // Everybody who may come in may know this; what is personal is masked where it is shown.
-        let _ = actor;
         match question {
             Question::Failures => Ok(Answer::Failures(self.failures().await?)),
             Question::Deliveries { which, before, most } => {
                 self.deliveries(which, before, most).await
             }
+            Question::Pulse => self.pulse().await,
+            Question::Progress(run) => self.progress(&run).await,
+            Question::Told(run) => self.told(&run).await,
+            Question::Rules => self.rules().await,
+            Question::Try { expression, key } => self.try_out(actor, &expression, &key).await,
             Question::People { .. } => {
                 Err(Refused::Wrong(format!("{question:?} is not known here")))
             }

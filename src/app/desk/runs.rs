@@ -1,11 +1,17 @@
 //! Deeds about runs: one is asked for, its held slices are decided on, it is cancelled.
 
+use std::collections::BTreeSet;
+
 use super::Desk;
+use crate::app::ToldRun;
 use crate::app::asked::{self, Ask};
 use crate::model::{
-    Actor, ChangeKind, Outcome, Refused, Run, RunId, Selection, SliceState, SourceName,
+    Actor, ChangeKind, EmployeeId, Outcome, Refused, Run, RunId, Selection, SliceState, SourceName,
 };
 use crate::reconcile::{self, ReconcileError};
+
+/// So many ids are named in a refusal.
+const NAMED: usize = 10;
 
 impl Desk {
     /// Asks for a full sync; a process that works makes it.
@@ -13,6 +19,7 @@ impl Desk {
         &self,
         actor: &Actor,
         source: Option<&SourceName>,
+        plan: bool,
     ) -> Result<Outcome, Refused> {
         let known: Vec<SourceName> = self.settings.sources.keys().map(SourceName::new).collect();
         let sources: Vec<_> = match source {
@@ -23,9 +30,11 @@ impl Desk {
             None => known,
         };
         for source in &sources {
-            asked::ask(&*self.store, source, &Ask::of(&actor.name, &self.clock)).await?;
+            let ask = Ask::of(&actor.name, &self.clock).looking(plan);
+            asked::ask(&*self.store, source, &ask).await?;
         }
-        Ok(Outcome::said("a full sync is asked for: it begins within seconds"))
+        let what = if plan { "a look at what a full sync would change" } else { "a full sync" };
+        Ok(Outcome::said(format!("{what} is asked for: it begins within seconds")))
     }
 
     /// Has held slices applied, or a part of them.
@@ -45,6 +54,9 @@ impl Desk {
             return Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) });
         }
         let kinds = self.held(id, slice).await?;
+        if let Selection::Only(these) | Selection::Except(these) = whom {
+            self.all_belong(id, &kinds, these).await?;
+        }
         for kind in &kinds {
             reconcile::approve(store, clock, id, *kind, whom, &actor.name).await?;
         }
@@ -52,6 +64,34 @@ impl Desk {
             runs: vec![id.clone()],
             ..Outcome::said(format!("approved: {}", words(&kinds)))
         })
+    }
+
+    /// Refuses who is named and is not in the slices: with one digit wrong, somebody would be left
+    /// out or let in whom nobody meant.
+    async fn all_belong(
+        &self,
+        id: &RunId,
+        kinds: &[ChangeKind],
+        named: &BTreeSet<EmployeeId>,
+    ) -> Result<(), Refused> {
+        let mut strangers = named.clone();
+        for item in ToldRun::items(&*self.store, &self.run(id).await?).await? {
+            if let Some(employee) =
+                item.employee.filter(|_| item.kind.is_some_and(|it| kinds.contains(&it)))
+            {
+                strangers.remove(&employee);
+            }
+        }
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let some: Vec<&str> = strangers.iter().take(NAMED).map(EmployeeId::as_str).collect();
+        let more = strangers.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (some, kinds) = (some.join(", "), words(kinds));
+        Err(Refused::Wrong(format!(
+            "nobody is approved: {some}{more} not in this run's slice {kinds}"
+        )))
     }
 
     /// Leaves everything in held slices as it is.
@@ -121,7 +161,7 @@ impl Desk {
         Ok(kinds)
     }
 
-    async fn run(&self, id: &RunId) -> Result<Run, Refused> {
+    pub(super) async fn run(&self, id: &RunId) -> Result<Run, Refused> {
         let run = self.store.run(id).await?;
         run.ok_or_else(|| Refused::NotFound(format!("there is no run {id}")))
     }

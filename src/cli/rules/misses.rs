@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use super::super::colours::{BOLD, DIM, WARN};
 use super::super::deliveries::table::plain;
-use crate::app::{self, Missing};
+use crate::app;
 use crate::config::Settings;
 use crate::model::EmployeeId;
+use crate::model::question::MissedValue;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -47,8 +48,8 @@ pub(super) async fn run(
     Ok(ExitCode::FAILURE)
 }
 
-fn show(missing: &Missing) {
-    let Missing { source, table, file, keys, people, some } = missing;
+fn show(missing: &MissedValue) {
+    let MissedValue { source, table, file, keys, people, some } = missing;
     let keys = plain(&keys.join(", "));
     let who = if *people == 1 { "1 person".to_owned() } else { format!("{people} people") };
     let ids: Vec<&str> = some.iter().map(EmployeeId::as_str).collect();

@@ -1,58 +1,14 @@
 //! How far a run is, on stderr: one line that is redrawn on a terminal, else a line now and then.
 
-use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use crate::app::Stage;
 use crate::clock::Deadline;
-use crate::report::number;
 
 /// Without a terminal, the same stage is told again after this.
 const NOW_AND_THEN: Duration = Duration::from_secs(15);
-
-/// A stage in words: `applying: 120 of 430, 3 failed, 31 s left`.
-pub(in crate::cli) fn words(stage: &Stage) -> String {
-    match stage {
-        Stage::Beginning => "reading what is known of everybody's accounts".to_owned(),
-        Stage::ReadingLms { accounts, members: 0 } => {
-            format!("reading the LMS: {} accounts", number(*accounts))
-        }
-        Stage::ReadingLms { accounts, members } => {
-            let (accounts, members) = (number(*accounts), number(*members));
-            format!("reading the LMS: {accounts} accounts, {members} memberships")
-        }
-        Stage::ReadingHr { people } => format!("reading HR: {} people", number(*people)),
-        Stage::Comparing { done, all } => {
-            format!("looking for causes: {} of {}", number(*done), number(*all))
-        }
-        Stage::Previewing { done: 0, all } => format!("counting: {} deliveries", number(*all)),
-        Stage::Previewing { done, all } => {
-            format!("previewing: {} of {} deliveries", number(*done), number(*all))
-        }
-        Stage::Queueing { done, all } => format!("queueing: {} of {}", number(*done), number(*all)),
-        Stage::Applying { settled, all, failed, seconds_left } => {
-            let mut text = format!("applying: {} of {}", number(*settled), number(*all));
-            if *failed > 0 {
-                let _ = write!(text, ", {} failed", number(*failed));
-            }
-            if let Some(left) = seconds_left {
-                let _ = write!(text, ", about {} left", time(*left));
-            }
-            text
-        }
-        Stage::Ended => "ended".to_owned(),
-    }
-}
-
-fn time(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
 
 /// The line on stderr; wiped when it ends.
 pub(in crate::cli) struct Line {
@@ -104,26 +60,5 @@ impl Line {
             let _ = write!(to, "\r\u{1b}[2K").and_then(|()| to.flush());
         }
         self.last.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Stage, words};
-
-    #[test]
-    fn each_stage_says_how_far_it_is() {
-        let applying = |failed, seconds_left| Stage::Applying {
-            settled: 1_200,
-            all: 43_000,
-            failed,
-            seconds_left,
-        };
-        assert_eq!(words(&applying(0, None)), "applying: 1,200 of 43,000");
-        let text = words(&applying(3, Some(4_180)));
-        assert_eq!(text, "applying: 1,200 of 43,000, 3 failed, about 1 h 9 min left");
-        assert!(words(&applying(0, Some(61))).ends_with("about 2 min left"));
-        let reading = Stage::ReadingLms { accounts: 999, members: 0 };
-        assert_eq!(words(&reading), "reading the LMS: 999 accounts");
     }
 }

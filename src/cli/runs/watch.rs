@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::progress::{Line, words};
+use super::progress::Line;
 use super::{Shown, find, needs_a_look, show};
-use crate::app::{self, ToldRun};
+use crate::app::{self, ToldRun, stage_words as words};
 use crate::cli::deliveries::table::plain;
 use crate::cli::deliveries::{Exit, Terminal};
 use crate::clock::Clock;

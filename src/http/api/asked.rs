@@ -167,6 +167,6 @@ pub(super) async fn sees(
         return Ok(false);
     }
     let verb = Verb::Unmask { about: about() };
-    state.desk()?.act(actor, verb).await?;
+    state.act(actor, verb).await?;
     Ok(actor.access >= Access::Operator)
 }

@@ -18,8 +18,9 @@ pub(super) async fn act(
 ) -> Result<Json<Outcome>, Problem> {
     if matches!(verb, Verb::SaveUser { .. } | Verb::MakeToken { .. }) {
         // They bring a secret along, which is made where nobody else sees it.
-        let where_else = "users and tokens are made on the command line: instep users, instep tokens";
+        let where_else =
+            "users and tokens are made on the command line: instep users, instep tokens";
         return Err(Problem::unfit(where_else));
     }
-    Ok(Json(state.desk()?.act(&actor, verb).await?))
+    Ok(Json(state.act(&actor, verb).await?))
 }

@@ -64,7 +64,7 @@ pub(super) async fn list(
         text: query.text,
     };
     let question = Question::Deliveries { which, before, most };
-    match state.desk()?.ask(&actor, question).await? {
+    match state.ask(&actor, question).await? {
         Answer::Deliveries { found, next } => Ok(Json(Deliveries { deliveries: found, next })),
         _ => Ok(Json(Deliveries { deliveries: Vec::new(), next: None })),
     }

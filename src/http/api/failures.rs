@@ -39,7 +39,7 @@ pub(super) async fn one(
 }
 
 async fn ask(state: &HttpState, actor: &Actor) -> Result<Vec<Failure>, Problem> {
-    match state.desk()?.ask(actor, Question::Failures).await? {
+    match state.ask(actor, Question::Failures).await? {
         Answer::Failures(failures) => Ok(failures),
         _ => Ok(Vec::new()),
     }

@@ -41,7 +41,7 @@ pub(super) async fn search(
 ) -> Result<Json<People>, Problem> {
     let personal = sees(&state, &actor, personal, || "a search of people".to_owned()).await?;
     let question = Question::People { text: q, most };
-    let Answer::People(mut people) = state.desk()?.ask(&actor, question).await? else {
+    let Answer::People(mut people) = state.ask(&actor, question).await? else {
         return Ok(Json(People { people: Vec::new() }));
     };
     if !personal {

@@ -19,12 +19,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::visit::Visit;
 use crate::clock::Deadline;
 use crate::http::HttpState;
+use crate::model::question::Answer;
+use crate::model::{Actor, Question};
 
 /// So many streams are open at once; further ones are answered 503.
 pub const STREAMS: usize = 100;
 
 /// How often it is looked whether something is new.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// So many of the newest runs can have news.
+const RUNS: usize = 10;
 
 /// How long one stream lasts.
 const LASTING: Duration = Duration::from_secs(600);
@@ -36,6 +41,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// One open stream.
 struct Listening {
     state: Arc<HttpState>,
+    actor: Actor,
     until: Deadline,
     last: Option<u64>,
     /// Given back when the stream ends.
@@ -43,12 +49,12 @@ struct Listening {
 }
 
 /// `GET /console/events`
-pub(super) async fn stream(State(state): State<Arc<HttpState>>, _: Visit) -> Response {
+pub(super) async fn stream(State(state): State<Arc<HttpState>>, visit: Visit) -> Response {
     let Ok(seat) = Arc::clone(&state.streams).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are open").into_response();
     };
     let until = Deadline::after(LASTING);
-    let listening = Listening { state, until, last: None, _seat: seat };
+    let listening = Listening { state, actor: visit.actor, until, last: None, _seat: seat };
     let events = stream::unfold(listening, |mut listening| async move {
         let event = listening.next().await?;
         Some((Ok::<_, Infallible>(event), listening))
@@ -83,6 +89,15 @@ impl Listening {
         match &said {
             Ok(said) => format!("{:?} {:?}", said.depth, said.holds).hash(&mut hasher),
             Err(why) => why.hash(&mut hasher),
+        }
+        // What a page of this person would show: how far runs are, what needs a person.
+        if let Ok(Answer::Pulse(pulse)) = self.state.ask(&self.actor, Question::Pulse).await {
+            format!("{:?} {:?}", pulse.needs, pulse.syncs).hash(&mut hasher);
+        }
+        if let Ok(runs) = self.state.store.runs(None, RUNS).await {
+            for run in runs {
+                (run.id, run.revision).hash(&mut hasher);
+            }
         }
         Some(hasher.finish())
     }

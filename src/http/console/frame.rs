@@ -1,6 +1,5 @@
 //! What stands around every page: the navigation, and who is signed in.
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use askama::Template;
@@ -14,6 +13,7 @@ use super::visit::Visit;
 use crate::clock::elapsed_ms;
 use crate::http::error::status_of_refused;
 use crate::model::{Access, Actor, AuditEntry, Refused};
+use crate::report;
 
 /// A part of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,18 +138,31 @@ impl Frame {
     }
 
     /// A moment as an element of the page.
-    pub fn time(&self, at: impl Borrow<Timestamp>) -> Moment {
-        Moment { at: *at.borrow(), zone: self.zone.clone() }
+    pub fn time(&self, at: impl Time) -> Moment {
+        Moment { at: at.time(), zone: self.zone.clone() }
     }
 
     /// How long ago something was, as `3 min ago`, or `in 3 min`.
-    pub fn ago(&self, at: impl Borrow<Timestamp>) -> String {
-        let at = *at.borrow();
+    pub fn ago(&self, at: impl Time) -> String {
+        let at = at.time();
         if at > self.now {
             format!("in {}", lasting(elapsed_ms(self.now, at)))
         } else {
             format!("{} ago", lasting(elapsed_ms(at, self.now)))
         }
+    }
+
+    /// The name of the time zone.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+}
+
+#[expect(clippy::unused_self, reason = "templates ask the frame for what is the same everywhere")]
+impl Frame {
+    /// A number as people read it: `1,204`.
+    pub fn number(&self, number: impl Count) -> String {
+        report::number(number.count())
     }
 
     /// The address of the icon.
@@ -176,10 +189,47 @@ impl Frame {
     pub fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
+}
 
-    /// The name of the time zone.
-    pub fn zone_name(&self) -> &str {
-        self.zone.iana_name().unwrap_or("UTC")
+/// A time, by however many references a template holds it.
+pub trait Time {
+    /// The time.
+    fn time(&self) -> Timestamp;
+}
+
+impl Time for Timestamp {
+    fn time(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<T: Time> Time for &T {
+    fn time(&self) -> Timestamp {
+        (*self).time()
+    }
+}
+
+/// A count, by however many references a template holds it.
+pub trait Count {
+    /// The count.
+    fn count(&self) -> u64;
+}
+
+impl Count for u64 {
+    fn count(&self) -> u64 {
+        *self
+    }
+}
+
+impl Count for usize {
+    fn count(&self) -> u64 {
+        *self as u64
+    }
+}
+
+impl<C: Count> Count for &C {
+    fn count(&self) -> u64 {
+        (*self).count()
     }
 }
 

@@ -18,6 +18,13 @@
   let under_way = false;
   let once_more = false;
 
+  // Whether somebody has begun to fill in a form there.
+  function filled(part) {
+    const fields = part.querySelectorAll("input:not([type=hidden]), textarea");
+    return [...fields].some((field) =>
+      field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+  }
+
   // Takes over what is new; says whether the server answered.
   async function refresh() {
     if (under_way) {
@@ -35,8 +42,12 @@
         const page = new DOMParser().parseFromString(text, "text/html");
         for (const part of parts()) {
           const fresh = page.getElementById(part.id);
-          if (!fresh || fresh.innerHTML === part.innerHTML) continue;
-          if (part.contains(document.activeElement)) continue;
+          if (!fresh || part.contains(document.activeElement) || filled(part)) continue;
+          for (const open of part.querySelectorAll("details[open][id]")) {
+            const same = fresh.querySelector("#" + CSS.escape(open.id));
+            if (same) same.open = true;
+          }
+          if (fresh.innerHTML === part.innerHTML) continue;
           part.replaceWith(fresh);
         }
       }

@@ -2,9 +2,14 @@
 //! elsewhere. A page looks; what people do on it goes to the [`Desk`](super::desk::Desk).
 
 pub(super) mod assets;
+mod audit;
+mod chart;
 mod events;
+mod form;
 mod frame;
 mod now;
+mod rules;
+mod runs;
 mod visit;
 
 use std::sync::Arc;
@@ -22,7 +27,17 @@ use crate::model::Refused;
 /// Everything under `/console` for those who are signed in.
 pub fn router() -> Router<Arc<HttpState>> {
     Router::new()
-        .route("/console", get(now::page))
+        .route("/console", get(now::page).post(now::act))
+        .route("/console/runs", get(runs::list).post(runs::start))
+        .route("/console/runs/{id}", get(runs::page).post(runs::decide))
+        .route("/console/runs/{id}/slices/{slice}", get(runs::slice::page))
+        .route(
+            "/console/runs/{id}/files/{name}",
+            get(runs::file::told).post(runs::file::told_in_full),
+        )
+        .route("/console/rules", get(rules::page).post(rules::act))
+        .route("/console/rules/{source}/{version}", get(rules::version))
+        .route("/console/audit", get(audit::page))
         .route("/console/events", get(events::stream))
         .route("/console/{*rest}", get(nowhere))
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Notice, Section};
 use crate::http::HttpState;
-use crate::http::who::{Gate, SignedIn};
+use crate::http::who::{Gate, Sight, SignedIn};
 use crate::model::{Actor, AuditEntry, AuditId, Outcome};
 
 /// Somebody looks at a page, or has filled in a form.
@@ -29,6 +29,8 @@ pub struct Visit {
     pub did: Option<AuditEntry>,
     /// When.
     pub now: Timestamp,
+    /// What of personal data they see.
+    pub sight: Sight,
     zone: TimeZone,
     can_leave: bool,
 }
@@ -36,7 +38,7 @@ pub struct Visit {
 impl Visit {
     /// What stands around a page of this part.
     pub fn frame(self, section: Section) -> Frame {
-        let Self { actor, did, now, zone, can_leave } = self;
+        let Self { actor, did, now, zone, can_leave, .. } = self;
         let notice = did.and_then(|entry| Notice::of(&entry));
         Frame { actor, section, notice, now, zone, can_leave }
     }
@@ -55,6 +57,7 @@ impl FromRequestParts<Arc<HttpState>> for Visit {
         state: &Arc<HttpState>,
     ) -> Result<Self, StatusCode> {
         let SignedIn(actor) = SignedIn::from_request_parts(parts, state).await?;
+        let sight = Sight::from_request_parts(parts, state).await?;
         let asked: Result<Query<Did>, _> = Query::from_request_parts(parts, state).await;
         let did = asked.map(|Query(asked)| asked.did).unwrap_or_default();
         let did = match did {
@@ -62,7 +65,7 @@ impl FromRequestParts<Arc<HttpState>> for Visit {
             _ => None,
         };
         let can_leave = !matches!(state.gate, Gate::Open(_));
-        Ok(Self { actor, did, now: state.clock.now(), zone: state.zone.clone(), can_leave })
+        Ok(Self { actor, did, now: state.clock.now(), sight, zone: state.zone.clone(), can_leave })
     }
 }
 

@@ -1,0 +1,418 @@
+//! `/console/runs`: full syncs and replays: how far they are, what they found, what waits for a
+//! decision.
+
+pub(super) mod file;
+pub(super) mod slice;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::form::Form;
+use super::frame::{self, Frame, Section};
+use super::visit::{Lenient, Visit, done};
+use crate::http::HttpState;
+use crate::model::question::Answer;
+use crate::model::{
+    ChangeKind, Drift, EmployeeId, Going, Item, ItemState, Personal, Question, Refused, Run, RunId,
+    RunKind, RunState, Selection, Slice, SliceState, SourceName, Verb,
+};
+use crate::report::{self, Cells, Facts, Report, number};
+use crate::store::StoreError;
+
+/// So many runs are shown unless more are asked for.
+const SHOWN: usize = 50;
+
+/// The most that can be asked for.
+const MOST: usize = 1_000;
+
+/// Of a run with more people out of step than this, a page tells the counts only.
+const ITEMS: usize = 2_000;
+
+#[derive(Template)]
+#[template(path = "runs.html", config = "src/http/console/askama.toml")]
+struct List {
+    frame: Frame,
+    runs: Vec<Run>,
+    sources: Vec<SourceName>,
+    /// How many to ask for to see more.
+    more: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    most: usize,
+}
+
+/// `GET /console/runs`
+pub(super) async fn list(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    Lenient(asked): Lenient<Asked>,
+) -> Response {
+    let shown = match asked.most {
+        0 => SHOWN,
+        most => most.min(MOST),
+    };
+    listed(&state, visit, shown, None).await
+}
+
+async fn listed(
+    state: &HttpState,
+    visit: Visit,
+    shown: usize,
+    refused: Option<&Refused>,
+) -> Response {
+    let mut runs = match state.store.runs(None, shown + 1).await {
+        Ok(runs) => runs,
+        Err(error) => return away(visit, &error),
+    };
+    let more = (runs.len() > shown && shown < MOST).then(|| (shown * 4).min(MOST));
+    runs.truncate(shown);
+    let sources = match state.ask(&visit.actor, Question::Pulse).await {
+        Ok(Answer::Pulse(pulse)) => pulse.syncs.into_iter().map(|sync| sync.source).collect(),
+        _ => Vec::new(),
+    };
+    let frame = visit.frame(Section::Runs);
+    match refused {
+        None => frame::page(&List { frame, runs, sources, more }),
+        Some(refused) => {
+            let list = List { frame: frame.refused(refused), runs, sources, more };
+            frame::page_refused(&list, refused)
+        }
+    }
+}
+
+fn away(visit: Visit, error: &StoreError) -> Response {
+    frame::no_page(visit, Section::Runs, &Refused::Unavailable(error.to_string()))
+}
+
+/// `POST /console/runs`: asks for a full sync, or for a look.
+pub(super) async fn start(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    form: Form,
+) -> Response {
+    let source = Some(form.one("source")).filter(|name| !name.is_empty()).map(SourceName::new);
+    let asked = match form.one("deed") {
+        "sync" => Ok(Verb::Sync { source, plan: false }),
+        "plan" => Ok(Verb::Sync { source, plan: true }),
+        _ => Err(unknown()),
+    };
+    let acted = match asked {
+        Ok(verb) => state.act(&visit.actor, verb).await,
+        Err(refused) => Err(refused),
+    };
+    match acted {
+        Ok(outcome) => done("/console/runs", &outcome),
+        Err(refused) => listed(&state, visit, SHOWN, Some(&refused)).await,
+    }
+}
+
+fn unknown() -> Refused {
+    Refused::Wrong("this form is not known here: load the page again".to_owned())
+}
+
+#[derive(Template)]
+#[template(path = "run.html", config = "src/http/console/askama.toml")]
+struct Page {
+    frame: Frame,
+    run: Run,
+    going: Option<Going>,
+    verdict: Option<String>,
+    sections: Vec<report::Section>,
+    /// There are too many people in it for a page.
+    is_long: bool,
+    can_unmask: bool,
+    files: Vec<&'static str>,
+}
+
+impl Page {
+    fn cards(&self) -> Vec<(String, &'static str, &'static str)> {
+        let run = &self.run;
+        let card =
+            |value: u64, label, class| (number(value), label, if value > 0 { class } else { "" });
+        let mut cards = vec![card(run.people, "people in HR", "")];
+        if !run.plan_only {
+            cards.push(card(run.changed, "changed", "good"));
+        }
+        cards.push(card(held(run), "held", "warn"));
+        cards.push(card(run.failed, "failed", "bad"));
+        cards.push(card(run.in_step, "in step before", ""));
+        cards
+    }
+
+    /// The slices that are not free.
+    fn slices(&self) -> impl Iterator<Item = &Slice> {
+        self.run.slices.iter().filter(|slice| !matches!(slice.state, SliceState::Free))
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.run.ended_at.is_none()
+    }
+}
+
+/// What a run is, in words.
+fn title(run: &Run) -> String {
+    match &run.kind {
+        RunKind::Replay { .. } => format!("Replay of {}", run.source),
+        RunKind::FullSync if run.plan_only => format!("Plan of a full sync of {}", run.source),
+        RunKind::FullSync => format!("Full sync of {}", run.source),
+    }
+}
+
+/// Where a run stands: a class and a word.
+fn standing(run: &Run) -> (&'static str, &'static str) {
+    match &run.state {
+        _ if run.ended_at.is_none() && run.paused_by.is_some() => ("warn", "paused"),
+        RunState::Comparing if run.is_replay() => ("quiet", "previewing"),
+        RunState::Comparing => ("quiet", "comparing"),
+        RunState::Previewed { .. } => ("warn", "waits for you"),
+        RunState::Applying => ("quiet", "applying"),
+        RunState::Done if held(run) > 0 && !run.plan_only => ("warn", "held in part"),
+        RunState::Done if run.failed > 0 => ("bad", "done, some failed"),
+        RunState::Done if run.plan_only => ("good", "plan"),
+        RunState::Done => ("good", "done"),
+        RunState::Cancelled { .. } => ("warn", "cancelled"),
+        RunState::Failed { .. } => ("bad", "not carried through"),
+    }
+}
+
+/// How many people's changes wait for an approval.
+fn held(run: &Run) -> u64 {
+    let held = run.slices.iter().filter(|it| matches!(it.state, SliceState::Held { .. }));
+    held.map(|slice| slice.people).sum()
+}
+
+/// A kind of change as people read it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+fn kind_name(kind: &ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Deactivate => "Deactivations",
+        ChangeKind::Create => "New accounts",
+        ChangeKind::Reactivate => "Reactivations",
+        ChangeKind::ChangeMail => "Changes of mail",
+        ChangeKind::LeaveGroup => "Removals from groups",
+        ChangeKind::Update => "Updates",
+    }
+}
+
+/// `GET /console/runs/{id}`
+pub(super) async fn page(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Response {
+    shown(&state, visit, &RunId::new(id), None).await
+}
+
+async fn shown(state: &HttpState, visit: Visit, id: &RunId, refused: Option<&Refused>) -> Response {
+    let run = match find(state, id).await {
+        Ok(run) => run,
+        Err(refused) => return frame::no_page(visit, Section::Runs, &refused),
+    };
+    let going = match state.ask(&visit.actor, Question::Progress(id.clone())).await {
+        Ok(Answer::Progress(going)) => going,
+        _ => None,
+    };
+    let items = match state.store.items(id, 0, ITEMS + 1).await {
+        Ok(items) => items,
+        Err(error) => return away(visit, &error),
+    };
+    let is_long = items.len() > ITEMS;
+    let (personal, can_unmask) = personal(&visit, &run);
+    let frame = visit.frame(Section::Runs);
+    let files = files(&run, &items);
+    let (verdict, sections) =
+        if is_long { (None, Vec::new()) } else { facts(&run, &items, personal, &frame) };
+    let page = Page { frame, run, going, verdict, sections, is_long, can_unmask, files };
+    match refused {
+        None => frame::page(&page),
+        Some(refused) => {
+            let frame = page.frame.clone().refused(refused);
+            frame::page_refused(&Page { frame, ..page }, refused)
+        }
+    }
+}
+
+pub(super) async fn find(state: &HttpState, id: &RunId) -> Result<Run, Refused> {
+    // Ids are short; nobody need be told of a longer one.
+    let nothing =
+        || Refused::NotFound("there is no such run: it was never there, or is trimmed".into());
+    if id.as_str().len() > 64 {
+        return Err(nothing());
+    }
+    let found = state.store.run(id).await;
+    found.map_err(|error| Refused::Unavailable(error.to_string()))?.ok_or_else(nothing)
+}
+
+/// How much personal data of a run whoever looks sees now, and whether they may ask for more.
+fn personal(visit: &Visit, run: &Run) -> (Personal, bool) {
+    let sees = visit.sight.sees(&format!("run {}", run.id));
+    (if sees { Personal::Values } else { Personal::None }, !sees && visit.sight.may_ask())
+}
+
+/// The verdict, and the sections of the report that do not stand on the page already.
+fn facts(
+    run: &Run,
+    items: &[Item],
+    personal: Personal,
+    frame: &Frame,
+) -> (Option<String>, Vec<report::Section>) {
+    let report = |run| Report {
+        run,
+        items,
+        before: &[],
+        misses: &[],
+        personal,
+        zone: frame.zone.clone(),
+        link: None,
+    };
+    let verdict = report(run).verdict();
+    let bare = Run { slices: Vec::new(), ..run.clone() };
+    let Facts { mut sections, .. } = Facts::of(&report(&bare));
+    // What a replay would do is told as a run tells it; its commands are buttons here.
+    for section in &mut sections {
+        section.commands.retain(|(command, _)| !command.starts_with("instep runs"));
+    }
+    (Some(verdict), sections)
+}
+
+/// What can be downloaded.
+fn files(run: &Run, items: &[Item]) -> Vec<&'static str> {
+    let has = |is: fn(&Drift) -> bool| items.iter().flat_map(|item| &item.drift).any(is);
+    let held = items.iter().any(|item| item.state == ItemState::Held);
+    let planned = run.plan_only && items.iter().any(|item| item.kind.is_some());
+    let long = items.len() > ITEMS;
+    let there = [
+        ("report.html", true),
+        ("report.json", true),
+        ("changed.csv", run.changed > 0 || planned),
+        ("held.csv", long || held),
+        ("failed.csv", run.failed > 0),
+        ("disputed.csv", long || has(|drift| matches!(drift, Drift::Disputed { .. }))),
+        ("orphans.csv", long || has(|drift| matches!(drift, Drift::Orphan))),
+    ];
+    there.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+}
+
+/// `POST /console/runs/{id}`: what people decide about a run.
+pub(super) async fn decide(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    form: Form,
+) -> Response {
+    let run = RunId::new(id);
+    let acted = match verb(&state, &run, &form).await {
+        Ok(verb) => state.act(&visit.actor, verb).await,
+        Err(refused) => Err(refused),
+    };
+    match acted {
+        Ok(outcome) => done(&format!("/console/runs/{run}"), &outcome),
+        Err(refused) => shown(&state, visit, &run, Some(&refused)).await,
+    }
+}
+
+/// What a form asks for.
+async fn verb(state: &HttpState, id: &RunId, form: &Form) -> Result<Verb, Refused> {
+    let run = find(state, id).await?;
+    let Run { id: run, source, slices, .. } = run;
+    let slice = || {
+        let word = form.one("slice");
+        let found = slices.iter().find(|slice| slice.kind.word() == word).ok_or_else(unknown)?;
+        if form.one("seen") == seen(found) {
+            return Ok(found.kind);
+        }
+        let said = "somebody else has decided on this slice since the page was shown: this is how \
+                    it stands now";
+        Err(Refused::Conflict(said.to_owned()))
+    };
+    Ok(match form.one("deed") {
+        "approve" => Verb::Approve { run, slice: Some(slice()?), whom: whom(form, &source)? },
+        "reject" => {
+            let reason = form.one("reason").to_owned();
+            if reason.is_empty() {
+                let said = "give a reason, for those who read the run later";
+                return Err(Refused::Wrong(said.to_owned()));
+            }
+            Verb::Reject { run, slice: Some(slice()?), reason }
+        }
+        "cancel" => Verb::Cancel { run },
+        "pause" => Verb::PauseRun { run },
+        "resume" => Verb::ResumeRun { run },
+        _ => return Err(unknown()),
+    })
+}
+
+/// Whom an approval is for: everybody, or those who are ticked or listed, or all others.
+fn whom(form: &Form, source: &SourceName) -> Result<Selection, Refused> {
+    let listed = form.one("ids").split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    let ticked = form.all("id").iter().map(String::as_str);
+    let before = format!("{source}/");
+    let named: BTreeSet<EmployeeId> = listed
+        .chain(ticked)
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| EmployeeId::new(text.strip_prefix(&before).unwrap_or(text)))
+        .collect();
+    match form.one("whom") {
+        "all" if named.is_empty() => Ok(Selection::All),
+        "all" => {
+            let said = "ids are listed, and everybody is meant: say which";
+            Err(Refused::Wrong(said.to_owned()))
+        }
+        "only" | "except" if named.is_empty() => {
+            Err(Refused::Wrong("nobody is named: tick somebody or list ids".to_owned()))
+        }
+        "only" => Ok(Selection::Only(named)),
+        "except" => Ok(Selection::Except(named)),
+        _ => Err(unknown()),
+    }
+}
+
+/// How many people of a slice somebody can still approve.
+fn left(slice: &Slice) -> u64 {
+    match slice.state {
+        SliceState::Held { .. } => slice.people,
+        SliceState::Approved { people, .. } => slice.people.saturating_sub(people),
+        SliceState::Free | SliceState::Rejected { .. } | SliceState::Expired => 0,
+    }
+}
+
+fn is_held(slice: &Slice) -> bool {
+    matches!(slice.state, SliceState::Held { .. })
+}
+
+/// Where a slice stood when its form was shown: whoever decides on it later, when somebody else has
+/// decided meanwhile, is told and looks again.
+fn seen(slice: &Slice) -> String {
+    match &slice.state {
+        SliceState::Free => "free".to_owned(),
+        SliceState::Held { .. } => "held".to_owned(),
+        SliceState::Approved { people, .. } => format!("approved {people}"),
+        SliceState::Rejected { .. } => "rejected".to_owned(),
+        SliceState::Expired => "expired".to_owned(),
+    }
+}
+
+/// With a full stop at its end.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// How the cells of a column are set.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+fn class(cells: &Cells) -> &'static str {
+    match cells {
+        Cells::Words => "words",
+        Cells::Numbers => "number",
+        Cells::Codes => "mono",
+    }
+}
