@@ -134,6 +134,8 @@ const HIDDEN: &[&str] = &[
     "url",
     "token",
     "webhook_secrets",
+    "key",
+    "old_keys",
     "client_secret",
     "protected",
     "viewers",
