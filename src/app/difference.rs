@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::BuildError;
 use super::connect::compile;
-use super::items::{Item, Sign};
 use super::preview::Previewer;
 use crate::config::{HiBobSettings, RuleSettings, Settings};
+use crate::model::story::{Item, Sign};
 use crate::model::{Desired, Field, ManagerKey, Membership, Record, SourceName};
 use crate::provisioning::rules::{Decision, Rules, Ruling};
 use crate::store::Store;

@@ -7,80 +7,24 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::preview::{Preview, Verdict};
+use crate::model::story::{Item, Kind, Sign};
 use crate::model::{AccountId, Change, CustomFieldId, Field, GroupId};
 use crate::provisioning::planning::Plan;
 
-/// What becomes of somebody's account as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// It is made.
-    Create,
-    /// A deactivated one comes back.
-    Restore,
-    /// It changes.
-    Update,
-    /// It is deactivated.
-    Deactivate,
-    /// Nothing is to be done.
-    Unchanged,
-}
-
-impl Kind {
-    /// What a plan comes to.
-    pub fn of(plan: &Plan) -> Self {
-        match plan.steps.first() {
-            None => Self::Unchanged,
-            Some(Change::Deactivate) => Self::Deactivate,
-            Some(_) => {
-                let mut creates =
-                    plan.steps.iter().map(|step| matches!(step, Change::Create { .. }));
-                match creates.any(|it| it) {
-                    false => Self::Update,
-                    true if plan.account.is_some() => Self::Restore,
-                    true => Self::Create,
-                }
+/// What a plan comes to.
+pub fn kind(plan: &Plan) -> Kind {
+    match plan.steps.first() {
+        None => Kind::Unchanged,
+        Some(Change::Deactivate) => Kind::Deactivate,
+        Some(_) => {
+            let mut creates = plan.steps.iter().map(|step| matches!(step, Change::Create { .. }));
+            match creates.any(|it| it) {
+                false => Kind::Update,
+                true if plan.account.is_some() => Kind::Restore,
+                true => Kind::Create,
             }
         }
     }
-
-    /// The word that people read.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Restore => "restore",
-            Self::Update => "update",
-            Self::Deactivate => "deactivate",
-            Self::Unchanged => "nothing to do",
-        }
-    }
-}
-
-/// What happens to one thing of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sign {
-    /// It is added.
-    Add,
-    /// It changes.
-    Change,
-    /// It is taken away.
-    Take,
-}
-
-/// One thing of an account that a plan touches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Item {
-    /// What happens to it.
-    pub sign: Sign,
-    /// What it is: `job`, `group`, the name of a custom field.
-    pub what: String,
-    /// What it was, `null` for empty; absent when that is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
-    /// What it becomes, `null` for empty; absent for what is taken away.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
 }
 
 /// The items of somebody's plan, in its order; none when there is no plan.
@@ -253,7 +197,7 @@ impl Totals {
             Verdict::Disputed(_) => self.look("disputed"),
             Verdict::LeftAlone(_) => self.left_alone += 1,
             Verdict::Planned { plan, .. } => {
-                *match Kind::of(plan) {
+                *match kind(plan) {
                     Kind::Create => &mut self.create,
                     Kind::Restore => &mut self.restore,
                     Kind::Update => &mut self.update,

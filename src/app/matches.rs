@@ -131,14 +131,7 @@ pub async fn consider(
             return Err(NotDecided::Several(names.join(", ")));
         }
     };
-    let person = previewer.person(id);
-    let account = match account {
-        None => None,
-        Some(account) => Some(previewer.account(account, &person).await?),
-    };
-    let link = store.link(&person).await?;
-    let before = store.choice(&person).await?;
-    Ok(Matter { person, link, before, account })
+    previewer.matter(id, account).await
 }
 
 /// Whether we know of somebody whom the source does not show.
@@ -154,6 +147,38 @@ async fn is_known(person: &Person, store: &dyn Store) -> Result<bool, StoreError
 }
 
 impl Previewer {
+    /// Looks at one person whose id is known, and at the account that is to be theirs.
+    ///
+    /// # Errors
+    /// As for [`consider`].
+    pub(super) async fn consider(
+        &self,
+        id: &EmployeeId,
+        account: Option<&AccountId>,
+    ) -> Result<Matter, NotDecided> {
+        let shown = self.records(std::slice::from_ref(id)).await?;
+        let is_shown = shown.iter().any(|(_, record)| record.is_some());
+        if !is_shown && !is_known(&self.person(id), &*self.store).await? {
+            return Err(NotDecided::Nobody);
+        }
+        self.matter(id, account).await
+    }
+
+    async fn matter(
+        &self,
+        id: &EmployeeId,
+        account: Option<&AccountId>,
+    ) -> Result<Matter, NotDecided> {
+        let person = self.person(id);
+        let account = match account {
+            None => None,
+            Some(account) => Some(self.account(account, &person).await?),
+        };
+        let link = self.store.link(&person).await?;
+        let before = self.store.choice(&person).await?;
+        Ok(Matter { person, link, before, account })
+    }
+
     /// An account that can be somebody's, and whose it is now, unless it is theirs or nobody's.
     async fn account(
         &self,

@@ -25,6 +25,7 @@ mod reload;
 mod replaying;
 mod secrets;
 mod stage;
+mod story;
 mod sweeping;
 mod syncing;
 mod telling;
@@ -47,19 +48,21 @@ pub use connect::{
     store_keys, try_connections,
 };
 pub use desk::{Desk, NOBODY_ANSWERED};
+use desk::{People, Serving};
 pub use difference::{Counts, Difference, Rivals, Turn};
 pub use examples::{Mismatch, Outcome, run_examples};
-pub use items::{Item, Kind, Sign, Totals, group_name, items, manager_name};
+pub use items::Totals;
 pub use matches::{Followed, Matter, NotDecided, consider, decide, disputes};
 pub use misses::misses;
 pub use moving::{MoveError, Moved, export, import};
 pub use names::misnamed;
 pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
-pub use reading::{Lack, Shown};
+pub use reading::Shown;
 pub use reconciling::FullSync;
 pub use reload::{Answer, last_answers, reload_answers};
 pub use replaying::Replaying;
 pub use stage::stage_words;
+pub use story::{planned, suspect};
 pub use told::ToldRun;
 pub use trial::{Trial, try_expression};
 
@@ -74,10 +77,7 @@ use crate::http::{self, HttpState, Limits};
 use crate::model::{Access, Actor, GroupId, SourceName, Via};
 use crate::provisioning::planning::Policy;
 pub use crate::provisioning::planning::{Plan, words};
-pub use crate::provisioning::resolving::ManagerFound;
-pub use crate::provisioning::rules::{
-    Conclusion, Explained, Explanation, Input, Mention, Mentioned, Part, RuleProblem, Says,
-};
+pub use crate::provisioning::rules::{Mention, Mentioned, RuleProblem};
 pub use crate::reconcile::{
     Progress, ReconcileError, Stage, approve, cancel, reject, watched, watched_run,
 };
@@ -148,6 +148,7 @@ pub struct Instep {
     reload: Arc<Notify>,
     newest: Arc<Newest>,
     gate: Gate,
+    people: Arc<People>,
 }
 
 impl From<BuildError> for ReconcileError {
@@ -203,10 +204,10 @@ impl Instep {
             }));
         }
         let (reload, settings) = (Arc::new(Notify::new()), Arc::new(settings));
-        let newest = Arc::default();
+        let (newest, people) = (Arc::default(), Arc::default());
         let public = settings.server.public_url.as_deref();
         let gate = Gate::of(&settings.console, public, &clock).map_err(BuildError::Console)?;
-        Ok(Self { settings, store, clock, workers, told, reload, newest, gate })
+        Ok(Self { settings, store, clock, workers, told, reload, newest, gate, people })
     }
 
     /// Lets everybody who reaches the port do everything: for the demo, which listens on loopback.
@@ -253,6 +254,9 @@ impl Instep {
             }
         }
         tasks.spawn(self.gap().watch(self.listen(), stop.clone()));
+        let sources = self.workers.iter().map(|worker| worker.name.clone()).collect();
+        let (people, store) = (self.people.clone(), self.store.clone());
+        tasks.spawn(people.follow(store, sources, self.listen(), stop.clone()));
         if roles.scheduler {
             tasks.spawn(self.schedule(stop.clone()));
             let (store, settings) = (self.store.clone(), self.settings.clone());
@@ -345,6 +349,7 @@ impl Instep {
     fn desk(&self, pulses: Arc<Pulses>) -> http::desk::Desk {
         let desk = Desk::new(self.settings.clone(), self.store.clone(), self.clock.clone());
         let desk = desk.working(self.workers.clone(), pulses);
+        let desk = desk.serving(Serving::new(self.people.clone()));
         let (asked, ahead) = (desk.clone(), desk.clone());
         tokio::spawn(async move { ahead.look_ahead().await });
         http::desk::Desk::new(

@@ -12,6 +12,7 @@ use super::reading::Shown;
 use super::{BuildError, policy};
 use crate::clock::{Clock, Deadline};
 use crate::config::{HiBobSettings, RuleSettings, Settings};
+use crate::model::explanation::Explanation;
 use crate::model::{
     Account, AccountId, Appointment, Candidate, Catalogue, Choice, Desired, EmployeeId, Kept, Lane,
     Link, Miss, Person, Probe, Record, SourceName,
@@ -19,7 +20,7 @@ use crate::model::{
 use crate::provisioning::matching::{self, Match, Search};
 use crate::provisioning::planning::{self, Plan, Policy};
 use crate::provisioning::resolving::{ManagerFound, Refusal, Resolved, resolve};
-use crate::provisioning::rules::{Decision, Explanation};
+use crate::provisioning::rules::Decision;
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
 use crate::store::{Store, StoreError};
@@ -112,7 +113,7 @@ pub struct Preview {
 }
 
 /// What would become of somebody.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Verdict {
     /// The source does not show the person; nothing would be done.
     NotShown,
@@ -200,22 +201,9 @@ impl Previewer {
     ) -> Result<Vec<Self>, BuildError> {
         let target = Arc::new(learning360(&settings.target, store)?);
         let previewer = |(name, source): (&String, &HiBobSettings)| {
+            let (given, reads) = rules(source);
             let name = SourceName::new(name.clone());
-            let (given, mut reads) = rules(source);
-            let rules = compile(&given).map_err(BuildError::Rules)?;
-            reads.extend(rules.reads());
-            let reader = hibob(&name, source, reads, store)?;
-            let display = vec!["root.displayName".to_owned()];
-            Ok(Self {
-                live: Arc::new(Live::new(rules, &given, reader)),
-                names: Arc::new(hibob(&name, source, display, store)?),
-                target: target.clone(),
-                policy: policy(&settings.target),
-                store: store.clone(),
-                deadline: Deadline::after(TIME),
-                now: Clock::system().now(),
-                name,
-            })
+            Self::with_target(name, (source, &given, reads), target.clone(), settings, store)
         };
         settings.sources.iter().map(previewer).collect()
     }
@@ -255,6 +243,47 @@ impl Previewer {
             deadline: Deadline::after(TIME),
             now,
         }
+    }
+
+    /// A previewer for one source, by these rules, with so much time.
+    ///
+    /// # Errors
+    /// When the rules do not compile or a client cannot be made.
+    pub(super) fn of(
+        name: &SourceName,
+        source: &HiBobSettings,
+        rules: &RuleSettings,
+        time: Duration,
+        settings: &Settings,
+        store: &Arc<dyn Store>,
+    ) -> Result<Self, BuildError> {
+        let target = Arc::new(learning360(&settings.target, store)?);
+        let with = (source, rules, Vec::new());
+        let previewer = Self::with_target(name.clone(), with, target, settings, store)?;
+        Ok(Self { deadline: Deadline::after(time), ..previewer })
+    }
+
+    fn with_target(
+        name: SourceName,
+        (source, given, mut reads): (&HiBobSettings, &RuleSettings, Vec<String>),
+        target: Arc<Learning360>,
+        settings: &Settings,
+        store: &Arc<dyn Store>,
+    ) -> Result<Self, BuildError> {
+        let rules = compile(given).map_err(BuildError::Rules)?;
+        reads.extend(rules.reads());
+        let reader = hibob(&name, source, reads, store)?;
+        let display = vec!["root.displayName".to_owned()];
+        Ok(Self {
+            live: Arc::new(Live::new(rules, given, reader)),
+            names: Arc::new(hibob(&name, source, display, store)?),
+            target,
+            policy: policy(&settings.target),
+            store: store.clone(),
+            deadline: Deadline::after(TIME),
+            now: Clock::system().now(),
+            name,
+        })
     }
 
     /// Whose previews these are.

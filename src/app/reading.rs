@@ -2,29 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::names::knows;
 use super::preview::{PreviewError, Previewer};
 use crate::config::nearest;
+use crate::model::story::Lack;
 use crate::model::{Answer, EmployeeId, Lane, Record};
 
 /// Somebody's record; none when the source does not show the person.
 pub type Shown = (EmployeeId, Option<Record>);
-
-/// Why a record lacks a field that a rule reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lack {
-    /// HiBob knows the field and does not show it: the service user may not see it, or not of this
-    /// person.
-    NotPermitted,
-    /// HiBob knows no such field.
-    NoSuchField {
-        /// The field that was perhaps meant.
-        nearest: Option<String>,
-    },
-}
 
 impl Previewer {
     /// The ids of those whom a key names: an id (also as SOURCE/ID), a mail, or a full name. An id

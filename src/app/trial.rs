@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::preview::{PreviewError, Previewer};
 use crate::config::{Expression, RuleSettings, Settings};
+use crate::model::explanation::{Explained, Explanation};
 use crate::model::{Miss, Person};
-use crate::provisioning::rules::{Explained, Explanation};
 use crate::store::Store;
 
 /// What an expression gave on somebody's record.

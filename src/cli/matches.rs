@@ -11,12 +11,12 @@ use serde_json::json;
 use super::colours::{BOLD, DIM, GOOD, WARN};
 use super::deliveries::table::{plain, time};
 use super::deliveries::{Exit, Terminal};
-use super::explain::{candidate_json, show_candidate};
-use super::plan::said;
+use super::explain::show_candidate;
 use crate::app::{self, Followed, Matter, NotDecided, Preview, Previewer, Verdict};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::{AccountId, Choice, Delivery, EmployeeId, Person};
+use crate::model::story::Suspect;
+use crate::model::{AccountId, Candidate, Choice, Delivery, EmployeeId, Person};
 use crate::store::Store;
 
 /// What `instep matches` takes.
@@ -158,14 +158,18 @@ fn show(
             }
         }
         for candidate in &preview.candidates {
-            show_candidate(candidate, owners.get(&candidate.account.id), None);
+            show_candidate(&suspect(candidate, owners), None);
         }
         if !matches!(preview.verdict, Verdict::Disputed(_)) {
-            let said = said(&preview.verdict);
+            let said = plain(&app::planned(preview).said);
             anstream::println!("  {GOOD}not disputed any more ({said}): replay it{GOOD:#}");
         }
     }
     anstream::println!("  instep match {name} --account ID | --create | --ignore\n");
+}
+
+fn suspect(candidate: &Candidate, owners: &BTreeMap<AccountId, Person>) -> Suspect {
+    app::suspect(candidate, owners.get(&candidate.account.id).cloned())
 }
 
 fn as_json(
@@ -174,13 +178,8 @@ fn as_json(
     preview: Option<&Preview>,
     owners: &BTreeMap<AccountId, Person>,
 ) -> serde_json::Value {
-    let candidates = preview.map(|preview| {
-        let shown = preview
-            .candidates
-            .iter()
-            .map(|candidate| candidate_json(candidate, owners.get(&candidate.account.id)));
-        shown.collect::<Vec<_>>()
-    });
+    let candidates = preview
+        .map(|preview| preview.candidates.iter().map(|it| suspect(it, owners)).collect::<Vec<_>>());
     json!({
         "person": person.to_string(),
         "delivery": delivery.id,

@@ -15,9 +15,10 @@ use self::items::{quoted, show_items};
 use super::colours::{BAD, BOLD, DIM, GOOD, WARN};
 use super::deliveries::table::plain;
 use super::progress::Progress;
-use crate::app::{self, Kind, Look, Preview, Previewer, Shown, Totals, Verdict};
+use crate::app::{self, Look, Previewer, Shown, Totals};
 use crate::config::Settings;
 use crate::model::EmployeeId;
+use crate::model::story::{Kind, Planned, Steps, Verdict};
 use crate::store::Store;
 
 /// So many people are looked at together.
@@ -90,10 +91,11 @@ pub async fn run(
             progress.wipe();
             for preview in previews {
                 totals.count(&preview);
+                let planned = app::planned(&preview);
                 if args.json {
-                    println!("{}", as_json(&preview));
+                    println!("{}", json!(planned));
                 } else {
-                    show(&preview, few);
+                    show(&planned, few);
                 }
             }
             progress.advance(count);
@@ -169,88 +171,35 @@ fn summary(totals: &Totals) {
 }
 
 /// Shows one person's plan; who needs no change only when few were asked for.
-fn show(preview: &Preview, few: bool) {
-    let person = plain(&preview.person.to_string());
-    match &preview.verdict {
-        Verdict::Planned { plan, remarks, .. } => {
-            let kind = Kind::of(plan);
-            let account = plan.account.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
-            match kind {
-                Kind::Unchanged if few => {
+fn show(planned: &Planned, few: bool) {
+    let person = plain(&planned.person.to_string());
+    let said = plain(&planned.said);
+    match (&planned.verdict, planned.verdict.steps()) {
+        (verdict, Some(Steps { account, items, remarks })) => {
+            let account = account.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+            match verdict.kind() {
+                Some(Kind::Unchanged) if few => {
                     anstream::println!("{DIM}  {person}{account}: nothing to do{DIM:#}");
                 }
-                Kind::Unchanged => {}
-                kind => {
+                Some(Kind::Unchanged) | None => {}
+                Some(kind) => {
                     let (sign, style) = items::sign_of(kind);
                     let word = kind.word();
                     anstream::println!("{style}{sign} {person}{account}: {word}{style:#}");
                 }
             }
-            show_items(&app::items(preview));
+            show_items(items);
             for remark in remarks.iter().filter(|_| few) {
                 anstream::println!("    {DIM}{}{DIM:#}", plain(remark));
             }
         }
-        Verdict::OutOfScope { .. } | Verdict::AsItIs(_) | Verdict::LeftAlone(_) => {
+        (Verdict::OutOfScope { .. } | Verdict::AsItIs { .. } | Verdict::LeftAlone { .. }, _) => {
             if few {
-                anstream::println!("{DIM}  {person}: {}{DIM:#}", said(&preview.verdict));
+                anstream::println!("{DIM}  {person}: {said}{DIM:#}");
             }
         }
-        verdict => anstream::println!("{WARN}?{WARN:#} {person}: {}", said(verdict)),
+        _ => anstream::println!("{WARN}?{WARN:#} {person}: {said}"),
     }
-}
-
-/// Why nothing would be done, in words.
-pub(super) fn said(verdict: &Verdict) -> String {
-    plain(&match verdict {
-        Verdict::NotShown => {
-            "HiBob does not show this person. That proves nothing, so nothing would be done".into()
-        }
-        Verdict::OutOfScope { filter, .. } => format!("out of scope: {filter} says no"),
-        Verdict::Unknown { rule, missing } if missing.is_empty() => {
-            format!("{rule} cannot be judged: it has no result")
-        }
-        Verdict::Unknown { rule, missing } => {
-            format!("{rule} cannot be judged: HiBob's answer lacks {}", missing.join(", "))
-        }
-        Verdict::AsItIs(why) => format!("stays as it is: {why}"),
-        Verdict::Refused { code, reason } => format!("refused ({code}): {reason}"),
-        Verdict::Disputed(why) => format!("disputed: {why}"),
-        Verdict::LeftAlone(why) => format!("left alone: {why}"),
-        Verdict::Planned { plan, .. } => plan.words(),
-    })
-}
-
-/// One person's plan for programs.
-pub(super) fn as_json(preview: &Preview) -> Value {
-    let person = preview.person.to_string();
-    let mut shown = match &preview.verdict {
-        Verdict::NotShown => json!({"verdict": "not_shown"}),
-        Verdict::OutOfScope { filter, .. } => json!({"verdict": "out_of_scope", "filter": filter}),
-        Verdict::Unknown { rule, missing } => {
-            json!({"verdict": "unknown", "rule": rule, "missing": missing})
-        }
-        Verdict::AsItIs(why) => json!({"verdict": "as_it_is", "reason": why}),
-        Verdict::Refused { code, reason } => {
-            json!({"verdict": "refused", "code": code, "reason": reason})
-        }
-        Verdict::Disputed(why) => json!({"verdict": "disputed", "reason": why}),
-        Verdict::LeftAlone(why) => json!({"verdict": "left_alone", "reason": why}),
-        Verdict::Planned { plan, remarks, .. } => json!({
-            "verdict": Kind::of(plan),
-            "account": plan.account,
-            "items": app::items(preview),
-            "remarks": remarks,
-        }),
-    };
-    shown["person"] = person.into();
-    if let Some(appointment) = &preview.appointment {
-        shown["appointment"] = json!(appointment);
-    }
-    if !preview.misses.is_empty() {
-        shown["misses"] = json!(preview.misses);
-    }
-    shown
 }
 
 /// A value as people read it.

@@ -14,8 +14,10 @@ use self::misses::MissesArgs;
 use self::test::TestArgs;
 use super::colours::{BAD, BOLD, DIM, GOOD, WARN};
 use super::deliveries::table::plain;
-use crate::app::{self, BuildError, Input, PreviewError};
+use crate::app::{self, BuildError, PreviewError};
 use crate::config::{RuleSettings, Settings};
+use crate::model::explanation::Input;
+use crate::model::story::VEIL;
 use crate::store::Store;
 
 /// What `instep rules` takes.
@@ -120,6 +122,7 @@ async fn try_out(
             let shown = match input {
                 Input::Value(value) => plain(&value.to_string()),
                 Input::Empty => "empty".to_owned(),
+                Input::Veiled => VEIL.to_owned(),
                 Input::Missing => "missing: not permitted, or no such field".to_owned(),
             };
             anstream::println!("  {field:<26} {shown}");

@@ -8,6 +8,7 @@ pub mod cause;
 pub mod delivery;
 pub mod employee;
 pub mod event;
+pub mod explanation;
 pub mod failure;
 pub mod ids;
 pub mod link;
@@ -16,6 +17,7 @@ pub mod pause;
 pub mod pulse;
 pub mod question;
 pub mod run;
+pub mod story;
 pub mod verb;
 
 pub use account::{

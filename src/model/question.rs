@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::story::{Planned, Story};
 use super::{
     AccountId, Delivery, DeliveryId, EmployeeId, Failure, Going, Item, Miss, Person, Pulse, Run,
     RunId, SourceName, Which,
@@ -47,6 +48,16 @@ pub enum Question {
         /// Who: an id, a mail or a full name.
         key: String,
     },
+    /// Why somebody's account is as it is: HR and the LMS are read now.
+    Explain {
+        /// Whom.
+        person: Person,
+    },
+    /// What would be done for somebody: HR and, where it must be, the LMS are read now.
+    Plan {
+        /// Whom.
+        person: Person,
+    },
 }
 
 /// What is answered, in the order of [`Question`].
@@ -73,6 +84,10 @@ pub enum Answer {
     Rules(Box<RulesTold>),
     /// To [`Question::Try`]: for each person who was found.
     Tried(Vec<Tried>),
+    /// To [`Question::Explain`].
+    Explain(Box<Story>),
+    /// To [`Question::Plan`].
+    Plan(Box<Planned>),
 }
 
 /// Everything that a report tells of a run.

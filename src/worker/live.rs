@@ -14,6 +14,8 @@ pub struct Live {
     pub matching: Vec<MatchRule>,
     /// Whether they name managers: then somebody may wait for one.
     pub managers: bool,
+    /// The rules as they are written.
+    pub written: RuleSettings,
     /// The source; it shows the fields that the rules read.
     pub source: HiBob,
 }
@@ -26,6 +28,7 @@ impl Live {
         } else {
             settings.matching.clone()
         };
-        Self { rules, matching, managers: settings.manager.is_some(), source }
+        let (managers, written) = (settings.manager.is_some(), settings.clone());
+        Self { rules, matching, managers, written, source }
     }
 }

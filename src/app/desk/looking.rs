@@ -6,9 +6,9 @@ use crate::app::stage::going;
 use crate::app::told::ToldRun;
 use crate::app::{BuildError, history, misses, trial};
 use crate::clock::Deadline;
+use crate::model::explanation::Input;
 use crate::model::question::{Answer, Missing, RulesTold, SourceRules, Told, Tried};
 use crate::model::{Access, Actor, Refused, RunId, SourceName};
-use crate::provisioning::rules::Input;
 use crate::reconcile;
 
 /// How long what the tables lack is good: all links are read for it.
@@ -128,7 +128,7 @@ impl Desk {
         let shown = |input: Input| match input {
             Input::Value(value) => Some(value.to_string()),
             Input::Empty => Some(String::new()),
-            Input::Missing => None,
+            Input::Missing | Input::Veiled => None,
         };
         let tried = tried.into_iter().take(PEOPLE).map(|trial| Tried {
             person: trial.person,

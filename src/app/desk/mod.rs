@@ -9,6 +9,8 @@ mod failures;
 mod forget;
 mod looking;
 mod pauses;
+mod people;
+mod persons;
 mod replay;
 mod rules;
 mod runs;
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex};
 
 use self::failures::View;
 use self::looking::Counted;
+pub(super) use self::people::People;
+pub(super) use self::persons::Serving;
 pub use self::rules::NOBODY_ANSWERED;
 use super::pulse::Pulses;
 use crate::clock::Clock;
@@ -40,6 +44,8 @@ pub struct Desk {
     counted: Arc<Mutex<Counted>>,
     /// Whoever has the rules reloaded has compared them with the far ends.
     checked: bool,
+    /// What only a process that serves knows.
+    serving: Option<Arc<Serving>>,
 }
 
 impl Desk {
@@ -54,6 +60,7 @@ impl Desk {
             pulses: None,
             counted: Arc::default(),
             checked: false,
+            serving: None,
         }
     }
 
@@ -61,6 +68,12 @@ impl Desk {
     #[must_use]
     pub(super) fn working(self, workers: Vec<Arc<Worker>>, pulses: Arc<Pulses>) -> Self {
         Self { workers, pulses: Some(pulses), ..self }
+    }
+
+    /// The same where people are searched and read.
+    #[must_use]
+    pub(super) fn serving(self, serving: Serving) -> Self {
+        Self { serving: Some(Arc::new(serving)), ..self }
     }
 
     /// Rules that are reloaded here need not be compared with the far ends any more.
@@ -126,7 +139,7 @@ impl Desk {
             Verb::Discard { which, reason } => self.discard(actor, which, &reason).await,
             Verb::SyncPerson { person } => self.sync_person(&person).await,
             Verb::Reload => self.reload(actor).await,
-            other => Err(Refused::Wrong(format!("{} is not known here", other.word()))),
+            Verb::Decide { person, choice } => self.decide(&person, choice.as_ref()).await,
         }
     }
 
@@ -146,9 +159,9 @@ impl Desk {
             Question::Told(run) => self.told(&run).await,
             Question::Rules => self.rules().await,
             Question::Try { expression, key } => self.try_out(actor, &expression, &key).await,
-            Question::People { .. } => {
-                Err(Refused::Wrong(format!("{question:?} is not known here")))
-            }
+            Question::People { text, most } => self.people(actor, &text, most).await,
+            Question::Explain { person } => self.explain(actor, &person).await,
+            Question::Plan { person } => self.plan(actor, &person).await,
         }
     }
 }

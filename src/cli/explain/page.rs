@@ -5,10 +5,9 @@ use serde_json::Value;
 use super::super::colours::{BAD, BOLD, DIM, GOOD, WARN};
 use super::super::deliveries::table::{plain, style, time};
 use super::super::plan::items::{show_items, sign_of};
-use super::super::plan::said;
-use super::{Story, found_by};
-use crate::app::{self, Conclusion, Input, Kind, Lack, ManagerFound, Part, Says, Verdict};
-use crate::model::{AccountStatus, Candidate, Choice, Delivery, Person, Record};
+use crate::model::explanation::{Conclusion, Input, Part, Says};
+use crate::model::story::{Kind, Lack, ManagerTold, Steps, Story, Suspect, Told, VEIL};
+use crate::model::{AccountStatus, Choice, Delivery};
 
 /// The sections of the rules, in the order in which they are judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +47,7 @@ const ATTEMPTS: usize = 3;
 
 /// Shows everything, in the order in which it follows from each other.
 pub(super) fn show(story: &Story) {
-    let person = plain(&story.preview.person.to_string());
+    let person = plain(&story.person.to_string());
     anstream::println!("{BOLD}{person}{BOLD:#}\n");
     if let Some(at) = story.forgotten {
         anstream::println!(
@@ -57,7 +56,7 @@ pub(super) fn show(story: &Story) {
             time(at)
         );
     }
-    match &story.preview.record {
+    match &story.record {
         None => anstream::println!(
             "{WARN}Record: HiBob does not show this person. That proves nothing, so nothing would be \
              done.\nCheck the service user's \"Access data for\".{WARN:#}"
@@ -74,7 +73,7 @@ pub(super) fn show(story: &Story) {
 }
 
 /// What was read; only fields that rules use were asked for.
-fn show_record(record: &Record, story: &Story) {
+fn show_record(record: &Value, story: &Story) {
     anstream::println!("{BOLD}Record{BOLD:#}, as HiBob shows it now (only what the rules use)");
     for (field, input) in story.inputs() {
         let label = label(record, field).map_or_else(String::new, |label| format!("  ({label})"));
@@ -82,7 +81,7 @@ fn show_record(record: &Record, story: &Story) {
             Input::Value(value) => anstream::println!("  {field:<26} {}{label}", shown(value)),
             Input::Empty => anstream::println!("  {field:<26} {DIM}empty{DIM:#}"),
             Input::Missing => {
-                let why = match story.lacks.get(field) {
+                let why = match story.missing.get(field) {
                     Some(Lack::NotPermitted) => {
                         "not permitted: HiBob knows the field and does not show it here".to_owned()
                     }
@@ -94,24 +93,26 @@ fn show_record(record: &Record, story: &Story) {
                 };
                 anstream::println!("  {field:<26} {WARN}{why}{WARN:#}");
             }
+            Input::Veiled => anstream::println!("  {field:<26} {VEIL}"),
         }
     }
 }
 
 /// The label of a list value, when there is one that differs.
-fn label(record: &Record, field: &str) -> Option<String> {
+fn label(record: &Value, field: &str) -> Option<String> {
     let pointer = format!("/{}", field.trim_start_matches("root.").replace('.', "/"));
-    let label = record.0.get("humanReadable")?.pointer(&pointer)?.as_str()?;
-    (record.0.pointer(&pointer)?.as_str() != Some(label)).then(|| plain(label))
+    let label = record.get("humanReadable")?.pointer(&pointer)?.as_str()?;
+    (record.pointer(&pointer)?.as_str() != Some(label)).then(|| plain(label))
 }
 
 fn show_rules(section: Section, heading: &str, story: &Story) {
-    let mut rules = story.rules().iter().filter(|it| Section::of(&it.part) == section).peekable();
+    let mut rules =
+        story.rules.iter().filter(|it| Section::of(&it.rule.part) == section).peekable();
     if rules.peek().is_none() {
         return;
     }
     anstream::println!("\n{BOLD}{heading}{BOLD:#}{}", verdict(section, story));
-    for rule in rules {
+    for Told { rule, current } in rules {
         let (style, result) = match &rule.result {
             Ok(value) => (GOOD, shown(value)),
             Err(why) => (WARN, plain(why)),
@@ -123,6 +124,7 @@ fn show_rules(section: Section, heading: &str, story: &Story) {
                 Input::Value(value) => shown(value),
                 Input::Empty => "empty".to_owned(),
                 Input::Missing => "missing".to_owned(),
+                Input::Veiled => VEIL.to_owned(),
             };
             anstream::println!("    {DIM}{field}: {saw}{DIM:#}");
         }
@@ -143,8 +145,8 @@ fn show_rules(section: Section, heading: &str, story: &Story) {
             }
             _ => {}
         }
-        if let Some(current) = story.current(rule) {
-            anstream::println!("    {DIM}in the LMS now:{DIM:#} {}", shown(&current));
+        if let Some(current) = current {
+            anstream::println!("    {DIM}in the LMS now:{DIM:#} {}", shown(current));
         }
     }
     if section == Section::Manager {
@@ -154,23 +156,23 @@ fn show_rules(section: Section, heading: &str, story: &Story) {
 
 /// What was found of the manager whom the rule names.
 fn show_manager(story: &Story) {
-    match &story.preview.manager {
-        ManagerFound::NotAsked => {}
-        ManagerFound::Account(account) => {
-            let name = plain(&app::manager_name(&story.preview, account));
-            anstream::println!("  {GOOD}found: {name}{GOOD:#}");
+    match &story.manager {
+        None => {}
+        Some(ManagerTold::Found(name)) => {
+            anstream::println!("  {GOOD}found: {}{GOOD:#}", plain(name));
         }
-        ManagerFound::Awaited => anstream::println!(
+        Some(ManagerTold::Awaited) => anstream::println!(
             "  {WARN}awaited: they have no account yet, and are added when they have{WARN:#}"
         ),
-        ManagerFound::Refused(why) => anstream::println!("  {WARN}refused: {}{WARN:#}", plain(why)),
+        Some(ManagerTold::Refused(why)) => {
+            anstream::println!("  {WARN}refused: {}{WARN:#}", plain(why));
+        }
     }
 }
 
 /// What a section comes to.
 fn verdict(section: Section, story: &Story) -> String {
-    let Some(explanation) = &story.explanation else { return String::new() };
-    let Conclusion { says, rule, why } = &explanation.conclusion;
+    let Some(Conclusion { says, rule, why }) = &story.conclusion else { return String::new() };
     let by = rule.as_ref().map_or_else(String::new, |rule| format!(", by rule {rule}"));
     let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     let told = match (section, says) {
@@ -186,13 +188,13 @@ fn verdict(section: Section, story: &Story) -> String {
         _ => String::new(),
     };
     let told = if told.is_empty() { told } else { format!(": {}", plain(&told)) };
-    let at = explanation.appointment.as_ref().filter(|_| section == Section::Status);
+    let at = story.appointment.as_ref().filter(|_| section == Section::Status);
     let at = at.map(|it| format!("\n  looked at again {} UTC: {}", time(it.at), plain(&it.why)));
     told + &at.unwrap_or_default()
 }
 
 fn show_misses(story: &Story) {
-    for miss in &story.preview.misses {
+    for miss in story.misses.iter().flatten() {
         anstream::println!(
             "\n{WARN}Not in table {}: {}{WARN:#} (instep rules misses)",
             plain(&miss.table),
@@ -202,13 +204,12 @@ fn show_misses(story: &Story) {
 }
 
 fn show_account(story: &Story) {
-    let preview = &story.preview;
     anstream::println!("\n{BOLD}Account{BOLD:#}");
-    match preview.link.as_ref().and_then(|link| link.account.as_ref()) {
+    match story.link.as_ref().and_then(|link| link.account.as_ref()) {
         Some(account) => anstream::println!("  linked to {account}"),
         None => anstream::println!("  not linked"),
     }
-    match &preview.choice {
+    match &story.choice {
         None => {}
         Some(Choice::Account(id)) => {
             anstream::println!("  {GOOD}a human chose account {id}{GOOD:#}");
@@ -218,65 +219,46 @@ fn show_account(story: &Story) {
             anstream::println!("  {WARN}a human chose to leave this person alone{WARN:#}");
         }
     }
-    for candidate in &preview.candidates {
-        show_candidate(candidate, story.owners.get(candidate.account.id.as_str()), theirs(story));
+    let theirs = story.account.as_ref().map(|sight| sight.account.as_str());
+    for candidate in &story.candidates {
+        show_candidate(candidate, theirs);
     }
-    if let Some(link) = &preview.link {
-        if let Some(key) = &link.awaits {
-            anstream::println!("  {WARN}the manager {} has no account yet{WARN:#}", plain(key));
+    if let Some(key) = story.link.as_ref().and_then(|link| link.awaits.as_ref()) {
+        anstream::println!("  {WARN}the manager {} has no account yet{WARN:#}", plain(key));
+    }
+    for group in &story.groups {
+        let (name, role) = (plain(&group.name), &group.role);
+        if group.ours {
+            anstream::println!("    {:<13} {name} as {role} (by a rule)", "group");
+        } else {
+            anstream::println!("    {:<13} {DIM}{name} as {role} (not ours){DIM:#}", "group");
         }
-        for (group, role) in &link.groups {
-            let group = plain(&app::group_name(preview, group, &[]));
-            anstream::println!("    {:<13} {group} as {role} (by a rule)", "group");
-        }
-        if let Some(manager) = &link.manager {
-            let name = plain(&app::manager_name(preview, &manager.account));
+    }
+    for manager in &story.managers {
+        let name = plain(&manager.name);
+        if manager.ours {
             anstream::println!("    {:<13} {name} (by a rule)", "manager");
+        } else {
+            anstream::println!("    {:<13} {DIM}{name} (not ours){DIM:#}", "manager");
         }
     }
-    if let Some(had) = &preview.belongings {
-        let ours = preview.link.as_ref().map(|link| &link.groups);
-        for (group, role) in &had.roles {
-            if ours.is_some_and(|ours| ours.contains(&(group.clone(), role.clone()))) {
-                continue;
-            }
-            let group = plain(&app::group_name(preview, group, &[]));
-            anstream::println!("    {:<13} {DIM}{group} as {role} (not ours){DIM:#}", "group");
-        }
-        for manager in &had.managers {
-            let given = preview.link.as_ref().and_then(|link| link.manager.as_ref());
-            if given.is_none_or(|given| given.account != *manager) {
-                let name = plain(&app::manager_name(preview, manager));
-                anstream::println!("    {:<13} {DIM}{name} (not ours){DIM:#}", "manager");
-            }
-        }
-    }
-}
-
-/// The id of the account that is theirs.
-fn theirs(story: &Story) -> Option<&str> {
-    story.preview.account.as_ref().map(|account| account.id.as_str())
 }
 
 /// A candidate with what people know accounts by; `chosen` is the one that is theirs.
-pub(in crate::cli) fn show_candidate(
-    candidate: &Candidate,
-    owner: Option<&Person>,
-    chosen: Option<&str>,
-) {
-    let account = &candidate.account;
+pub(in crate::cli) fn show_candidate(candidate: &Suspect, chosen: Option<&str>) {
+    let account = &candidate.sight;
     let status = match account.status {
         AccountStatus::Invited => "invited",
         AccountStatus::Active => "active",
         AccountStatus::Deleted => "deactivated",
     };
-    let theirs = if chosen == Some(account.id.as_str()) { ", theirs" } else { "" };
-    let by = found_by(candidate.by);
-    anstream::println!("  {BOLD}{}{BOLD:#}  {status}, found by {by}{theirs}", account.id);
+    let theirs = if chosen == Some(account.account.as_str()) { ", theirs" } else { "" };
+    let by = candidate.found_by;
+    anstream::println!("  {BOLD}{}{BOLD:#}  {status}, found by {by}{theirs}", account.account);
     for (field, value) in &account.fields {
         anstream::println!("    {:<13} {}", field.word(), plain(value));
     }
-    match (owner, &candidate.claimed_by) {
+    match (&candidate.owner, &candidate.claimed_by) {
         (Some(owner), _) => {
             anstream::println!("    {:<13} {}", "linked to", plain(&owner.to_string()));
         }
@@ -292,20 +274,21 @@ pub(in crate::cli) fn show_candidate(
 
 fn show_plan(story: &Story) {
     anstream::println!("\n{BOLD}Plan{BOLD:#}, by rules {}", story.version);
-    let Verdict::Planned { plan, remarks, .. } = &story.preview.verdict else {
-        anstream::println!("  {WARN}nothing: {}{WARN:#}", said(&story.preview.verdict));
+    let plan = &story.plan;
+    let Some(Steps { items, remarks, .. }) = plan.verdict.steps() else {
+        anstream::println!("  {WARN}nothing: {}{WARN:#}", plain(&plan.said));
         return;
     };
-    match Kind::of(plan) {
-        Kind::Unchanged => {
+    match plan.verdict.kind() {
+        Some(Kind::Unchanged) | None => {
             anstream::println!("  {GOOD}nothing to do: all is as it should be{GOOD:#}");
         }
-        kind => {
+        Some(kind) => {
             let (sign, style) = sign_of(kind);
             anstream::println!("  {style}{sign} {}{style:#}", kind.word());
         }
     }
-    show_items(&app::items(&story.preview));
+    show_items(items);
     for remark in remarks {
         anstream::println!("  {WARN}{}{WARN:#}", plain(remark));
     }

@@ -5,7 +5,7 @@ use anstyle::Style;
 use super::super::colours::{BAD, GOOD, WARN};
 use super::super::deliveries::table::plain;
 use super::value;
-use crate::app::{Item, Kind, Sign};
+use crate::model::story::{Item, Kind, Sign};
 
 /// The sign and the colour of what becomes of an account.
 pub(in crate::cli) fn sign_of(kind: Kind) -> (char, Style) {

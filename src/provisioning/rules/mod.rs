@@ -24,7 +24,6 @@ use std::ops::Range;
 use jiff::Timestamp;
 use minijinja::Environment;
 
-pub use self::explain::{Conclusion, Explained, Explanation, Input, Part, Says};
 pub use self::mentions::{Mention, Mentioned};
 
 use self::account::{AccountRules, GroupRule, Holding};

@@ -1,8 +1,8 @@
 //! What a person is told who asks why: every rule with what it saw, and which one decided.
 
 use instep::config::{Joiner, Leaver, OnMiss, RuleSettings};
+use instep::model::explanation::{Conclusion, Says};
 use instep::model::{Field, OnBad, Strength};
-use instep::provisioning::rules::{Conclusion, Says};
 use serde_json::json;
 
 use super::*;
