@@ -1,20 +1,33 @@
 //! The console: pages for people, rendered here, that work without JavaScript and take no asset from
 //! elsewhere. A page looks; what people do on it goes to the [`Desk`](super::desk::Desk).
 
+mod address;
 pub(super) mod assets;
+mod attempts;
 mod audit;
 mod chart;
+mod deliveries;
+mod delivery;
 mod events;
+mod explained;
+mod failures;
+mod fields;
 mod form;
 mod frame;
 mod now;
+mod people;
+mod person;
+mod plain;
 mod rules;
 mod runs;
+mod spark;
+mod unmask;
 mod visit;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::get;
 
@@ -23,6 +36,9 @@ use self::frame::Section;
 use self::visit::Visit;
 use super::HttpState;
 use crate::model::Refused;
+
+/// So many bytes a form can have.
+const FORM: usize = 64 * 1024;
 
 /// Everything under `/console` for those who are signed in.
 pub fn router() -> Router<Arc<HttpState>> {
@@ -39,7 +55,14 @@ pub fn router() -> Router<Arc<HttpState>> {
         .route("/console/rules/{source}/{version}", get(rules::version))
         .route("/console/audit", get(audit::page))
         .route("/console/events", get(events::stream))
+        .route("/console/people", get(people::page).post(people::act))
+        .route("/console/people/{source}/{employee}", get(person::page).post(person::act))
+        .route("/console/deliveries", get(deliveries::page).post(deliveries::act))
+        .route("/console/deliveries/{id}", get(delivery::page).post(delivery::act))
+        .route("/console/failures", get(failures::page))
+        .route("/console/failures/{cause}", get(failures::one).post(failures::act))
         .route("/console/{*rest}", get(nowhere))
+        .layer(DefaultBodyLimit::max(FORM))
 }
 
 /// What everybody may load.

@@ -84,8 +84,13 @@ pub fn done(path: &str, outcome: &Outcome) -> Response {
         Some(id) => format!("{path}{mark}did={}", id.as_str()),
         None => path.to_owned(),
     };
-    match HeaderValue::try_from(to) {
-        Ok(to) => (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response(),
+    self::to(&to)
+}
+
+/// On to another page, which is asked for anew.
+pub fn to(path: &str) -> Response {
+    match HeaderValue::try_from(path) {
+        Ok(path) => (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
