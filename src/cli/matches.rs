@@ -6,17 +6,21 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::colours::{BOLD, DIM, GOOD, WARN};
 use super::deliveries::table::{plain, time};
 use super::deliveries::{Exit, Terminal};
 use super::explain::show_candidate;
-use crate::app::{self, Followed, Matter, NotDecided, Preview, Previewer, Verdict};
+use super::runs::who;
+use crate::app::{self, Desk, Matter, NotDecided, Preview, Previewer, Verdict};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::story::Suspect;
-use crate::model::{AccountId, Candidate, Choice, Delivery, EmployeeId, Person};
+use crate::model::{
+    AccountId, Actor, Candidate, Choice, Delivery, EmployeeId, Person, Refused, Verb,
+};
 use crate::store::Store;
 
 /// What `instep matches` takes.
@@ -197,16 +201,20 @@ fn as_json(
 /// When a far end or the store does not answer.
 pub async fn decide(
     args: MatchArgs,
-    settings: &Settings,
+    settings: Settings,
     store: &Arc<dyn Store>,
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
-    Terminal::real(async |terminal| act(&args, settings, store, clock, terminal).await).await
+    let settings = Arc::new(settings);
+    Terminal::real(async |terminal| {
+        Box::pin(act(&args, settings.clone(), store, clock, terminal)).await
+    })
+    .await
 }
 
 async fn act(
     args: &MatchArgs,
-    settings: &Settings,
+    settings: Arc<Settings>,
     store: &Arc<dyn Store>,
     clock: &Clock,
     terminal: &mut Terminal<'_>,
@@ -216,7 +224,7 @@ async fn act(
         Some(Choice::Account(id)) => Some(id),
         _ => None,
     };
-    let matter = match app::consider(settings, store, &args.employee, account).await {
+    let matter = match app::consider(&settings, store, &args.employee, account).await {
         Ok(matter) => matter,
         Err(error @ (NotDecided::Preview(_) | NotDecided::Store(_))) => return Err(error.into()),
         Err(refusal) => {
@@ -227,16 +235,27 @@ async fn act(
     if let Some(exit) = ask(args.yes, &matter, choice.as_ref(), terminal)? {
         return Ok(exit);
     }
-    match app::decide(&matter, choice.as_ref(), &**store, clock).await {
-        Ok(followed) => {
-            tell(&matter, choice.as_ref(), followed, terminal)?;
+    let person = matter.person;
+    let verb = Verb::Decide { person: person.clone(), choice: choice.clone() };
+    let by = Actor::at_the_command_line(&who(None).unwrap_or_else(|| "somebody".to_owned()));
+    match Desk::new(settings, store.clone(), clock.clone()).act(&by, verb).await {
+        Ok(done) => {
+            let (person, said) = (plain(&person.to_string()), plain(&done.said));
+            terminal.line(&format!("{said}. To watch: instep person {person}"))?;
+            if let (Some(Choice::Account(_)), Some(loser)) =
+                (&choice, matter.account.and_then(|it| it.1))
+            {
+                let loser = plain(&loser.to_string());
+                terminal
+                    .line(&format!("To take that back for {loser}: instep match {loser} --undo"))?;
+            }
             Ok(Exit::Done)
         }
-        Err(busy @ NotDecided::Busy(_)) => {
-            terminal.note(&plain(&busy.to_string()))?;
+        Err(Refused::Unavailable(why)) => bail!(why),
+        Err(refused) => {
+            terminal.note(&plain(&refused.to_string()))?;
             Ok(Exit::Nothing)
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -274,36 +293,4 @@ fn ask(
             Some(Exit::Usage)
         }
     })
-}
-
-fn tell(
-    matter: &Matter,
-    choice: Option<&Choice>,
-    followed: Followed,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<()> {
-    let person = plain(&matter.person.to_string());
-    if let (Some(loser), Some(Choice::Account(_))) = (matter.loser(), choice) {
-        let loser = plain(&loser.to_string());
-        terminal.line(&format!(
-            "{loser} has no account any more and is left alone. To take that back: instep match \
-             {loser} --undo"
-        ))?;
-    }
-    let decided = match choice {
-        Some(Choice::Account(id)) => format!("account {} is theirs", plain(id.as_str())),
-        Some(Choice::Create) => "a new account is made".to_owned(),
-        Some(Choice::Ignore) => "left alone".to_owned(),
-        None => match &matter.before {
-            None => "nothing had been decided; the matching rules decide".to_owned(),
-            Some(_) => "the matching rules decide again".to_owned(),
-        },
-    };
-    let followed = match followed {
-        Followed::Replayed(1) => "1 delivery is done again".to_owned(),
-        Followed::Replayed(many) => format!("{many} deliveries are done again"),
-        Followed::Queued => "they are looked at anew".to_owned(),
-    };
-    terminal.line(&format!("{person}: {decided}; {followed}. To watch: instep person {person}"))?;
-    Ok(())
 }

@@ -193,7 +193,7 @@ async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Match(args) => {
             with_store(config, async |loaded, store, clock| {
-                matches::decide(args, &loaded.settings, &store, &clock).await
+                Box::pin(matches::decide(args, loaded.settings, &store, &clock)).await
             })
             .await
         }

@@ -337,8 +337,9 @@ impl Story {
 
     /// Whether neither the source nor we have ever seen the person.
     pub fn is_of_nobody(&self) -> bool {
-        let Self { record, link, choice, history, .. } = self;
-        record.is_none() && link.is_none() && choice.is_none() && history.is_empty()
+        let Self { forgotten, record, link, choice, history, .. } = self;
+        let seen = record.is_some() || link.is_some() || choice.is_some();
+        forgotten.is_none() && !seen && history.is_empty()
     }
 
     /// Takes every value of the person out.

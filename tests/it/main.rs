@@ -13,6 +13,7 @@ mod layers;
 mod learning360;
 mod notify;
 mod observe;
+mod pages;
 mod reconcile;
 mod replaying;
 mod report;

@@ -296,3 +296,6 @@ async fn exactly(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;
