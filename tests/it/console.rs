@@ -109,7 +109,7 @@ async fn all_is_well(name: &str, open: &Open, env: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_well_in_every_guise() {
-    let (_town, open, run) = held().await;
+    let (town, open, run) = held().await;
     let http = client();
     let version = async {
         let rules = text(&http, &open, "/console/rules").await;
@@ -117,6 +117,10 @@ async fn every_page_is_well_in_every_guise() {
         rest.split('"').next().expect("a version").to_owned()
     };
     let version = version.await;
+    let somebody = town.actives()[1].clone();
+    town.change(&somebody, json!({"surname": "Zanzibar"}));
+    town.at_rest().await;
+    let delivery = town.deliveries_of(&somebody).await[0].id.clone();
     let pages = json!([
         {"name": "now", "path": "/console"},
         {"name": "runs", "path": "/console/runs"},
@@ -125,6 +129,12 @@ async fn every_page_is_well_in_every_guise() {
         {"name": "rules", "path": "/console/rules"},
         {"name": "version", "path": format!("/console/rules/bob/{version}")},
         {"name": "audit", "path": "/console/audit"},
+        {"name": "people", "path": format!("/console/people?q={}", &somebody[..4])},
+        {"name": "person", "path": format!("/console/people/bob/{somebody}")},
+        {"name": "explained", "path": format!("/console/people/bob/{somebody}?explain=1&plan=1")},
+        {"name": "deliveries", "path": "/console/deliveries"},
+        {"name": "delivery", "path": format!("/console/deliveries/{delivery}")},
+        {"name": "failures", "path": "/console/failures"},
     ]);
     all_is_well("pages.mjs", &open, &[("INSTEP_PAGES", &pages.to_string())]).await;
     open.end().await;
