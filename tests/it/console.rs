@@ -132,9 +132,7 @@ async fn every_page_is_well_in_every_guise() {
         {"name": "people", "path": format!("/console/people?q={}", &somebody[..4])},
         {"name": "person", "path": format!("/console/people/bob/{somebody}")},
         {"name": "explained", "path": format!("/console/people/bob/{somebody}?explain=1&plan=1")},
-        {"name": "deliveries", "path": "/console/deliveries"},
         {"name": "delivery", "path": format!("/console/deliveries/{delivery}")},
-        {"name": "failures", "path": "/console/failures"},
     ]);
     all_is_well("pages.mjs", &open, &[("INSTEP_PAGES", &pages.to_string())]).await;
     open.end().await;

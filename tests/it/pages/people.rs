@@ -16,6 +16,7 @@ impl Pages {
             source: &source,
             persons: 100,
             lasting: std::time::Duration::from_secs(60),
+            without: None,
         };
         for lease in self.store.lease(request).await.expect("leases") {
             let link = Link {
