@@ -44,16 +44,16 @@ pub async fn run(
         let previews = Box::pin(previewer.preview(people, Look::Closest)).await?;
         drop(note);
         for preview in previews {
-            let story = previewer.tell(preview).await?;
+            let told = previewer.tell(preview).await?;
             // An id that neither HiBob nor we have ever seen is nobody's.
-            if story.is_of_nobody() {
+            if told.is_of_nobody() {
                 continue;
             }
             found = true;
             if args.json {
-                println!("{}", json!(story));
+                println!("{}", json!(told));
             } else {
-                page::show(&story);
+                page::show(&told);
             }
         }
     }

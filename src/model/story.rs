@@ -436,6 +436,7 @@ fn as_text<S: Serializer>(person: &Person, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(person)
 }
 
+#[expect(clippy::ref_option, reason = "serde asks for this form")]
 fn as_text_too<S: Serializer>(person: &Option<Person>, to: S) -> Result<S::Ok, S::Error> {
     match person {
         Some(person) => to.collect_str(person),

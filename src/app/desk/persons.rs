@@ -82,7 +82,7 @@ impl Desk {
     pub(super) async fn plan(&self, actor: &Actor, person: &Person) -> Result<Answer, Refused> {
         let preview = self.in_time(async {
             let previewer = self.previewer(person)?;
-            Ok(look(&previewer, person, Look::Close).await?)
+            look(&previewer, person, Look::Close).await
         });
         let preview = preview.await?;
         if preview.record.is_none() && preview.link.is_none() && preview.choice.is_none() {

@@ -56,10 +56,11 @@ pub struct Told {
 pub fn told(delivery: &Delivery, frame: &Frame) -> impl Iterator<Item = Told> {
     delivery.history.iter().rev().map(|attempt| {
         let Attempt { at, took_ms, read, rules, decided, done, outcome } = attempt;
-        let class = match outcome.split(':').next() {
+        // A settled attempt's outcome says what was done, in whatever words.
+        let class = match outcome.split([' ', ':']).next() {
             Some("dead") => "bad",
-            Some(word) if word.starts_with("done") => "good",
-            _ => "warn",
+            Some("again" | "held" | "hold" | "given") => "warn",
+            _ => "good",
         };
         Told {
             at: frame.time(at),

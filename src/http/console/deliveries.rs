@@ -41,7 +41,7 @@ impl Page {
         self.asked.one(name).map(plain).unwrap_or_default()
     }
 
-    fn is_state(&self, state: &DeliveryState) -> bool {
+    fn is_state(&self, state: DeliveryState) -> bool {
         self.asked.one("state") == Some(state.word())
     }
 }

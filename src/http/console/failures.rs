@@ -16,7 +16,7 @@ use super::spark::Spark;
 use super::visit::Visit;
 use crate::http::HttpState;
 use crate::model::question::Answer;
-use crate::model::{Actor, Failure, Question, Refused, Which};
+use crate::model::{Actor, Delivery, Failure, Question, Refused, Which};
 
 #[derive(Template)]
 #[template(path = "failures.html", config = "src/http/console/askama.toml")]
@@ -128,7 +128,7 @@ async fn show(state: &HttpState, visit: Visit, cause: &str, refused: Option<Refu
         Some(refused) => frame.refused(refused),
     };
     let mut people = BTreeMap::new();
-    for person in found.iter().filter_map(|delivery| delivery.person()) {
+    for person in found.iter().filter_map(Delivery::person) {
         let shown = (plain(&person.to_string()), address::of_person(&person));
         *people.entry(shown).or_insert(0) += 1;
     }

@@ -290,11 +290,11 @@ async fn losses(
     person: &Person,
     choice: Option<&Choice>,
 ) -> Result<(), Refused> {
-    let link = state.store.link(person).await.map_err(unavailable)?;
+    let link = state.store.link(person).await.map_err(|error| unavailable(&error))?;
     let linked = link.and_then(|link| link.account);
     let mut losses = Vec::new();
     if let Some(Choice::Account(id)) = choice
-        && let Some(owner) = state.store.owner(id).await.map_err(unavailable)?
+        && let Some(owner) = state.store.owner(id).await.map_err(|error| unavailable(&error))?
         && owner != *person
     {
         losses.push(format!("account {id} belongs to {owner} now, who would lose it"));
@@ -314,6 +314,6 @@ async fn losses(
     Err(Refused::Conflict(format!("{losses}: if that is meant, tick that you are sure")))
 }
 
-fn unavailable(error: StoreError) -> Refused {
+fn unavailable(error: &StoreError) -> Refused {
     Refused::Unavailable(error.to_string())
 }

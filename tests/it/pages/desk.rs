@@ -81,9 +81,9 @@ impl Made {
     }
 
     async fn answer(&self, question: Question, store: &dyn Store) -> Result<Answer, Refused> {
-        let story = || {
-            let story = lock(&self.story).clone();
-            story.ok_or_else(|| Refused::Unavailable("HR does not answer".to_owned()))
+        let telling = || {
+            let told = lock(&self.story).clone();
+            told.ok_or_else(|| Refused::Unavailable("HR does not answer".to_owned()))
         };
         Ok(match question {
             Question::Failures => Answer::Failures(lock(&self.failures).clone()),
@@ -105,8 +105,8 @@ impl Made {
             Question::People { most, .. } => {
                 Answer::People(lock(&self.people).iter().take(most).cloned().collect())
             }
-            Question::Explain { .. } => Answer::Explain(Box::new(story()?)),
-            Question::Plan { .. } => Answer::Plan(Box::new(story()?.plan)),
+            Question::Explain { .. } => Answer::Explain(Box::new(telling()?)),
+            Question::Plan { .. } => Answer::Plan(Box::new(telling()?.plan)),
             other => return Err(Refused::Wrong(format!("{other:?} is not known here"))),
         })
     }

@@ -26,7 +26,9 @@ impl Pages {
                 ..Link::default()
             };
             let mut deliveries = lease.deliveries.clone();
-            deliveries.iter_mut().for_each(|it| it.state = DeliveryState::Done);
+            for delivery in &mut deliveries {
+                delivery.state = DeliveryState::Done;
+            }
             self.store.settle(lease, deliveries, Some(link)).await.expect("settled");
         }
     }
