@@ -154,6 +154,7 @@ pub fn main() -> ExitCode {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm a command")]
 async fn run(command: Command, config: &Path) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,

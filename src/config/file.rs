@@ -268,6 +268,7 @@ mod tests {
             "telemetry",
             "maintenance",
             "release",
+            "replay",
         ];
         let kinds = crate::model::ChangeKind::ALL.map(crate::model::ChangeKind::word);
         for key in &found {

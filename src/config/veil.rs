@@ -57,6 +57,7 @@ const PLAIN: &[&str] = &[
     "company_id",
     "searches_per_minute",
     "people_per_search",
+    "per_minute",
     "timeout_seconds",
     "client_id",
     "default_group",

@@ -168,7 +168,7 @@ impl Reconciler<'_> {
         let end = async {
             let Some(run) = self.unfinished().await? else { return Ok(None) };
             claim.turn_to(&run.id, &run.asked_by).await?;
-            self.carry_on(run, &claim, progress, stop).await.map(Some)
+            Box::pin(self.carry_on(run, &claim, progress, stop)).await.map(Some)
         };
         let end = Box::pin(end).await;
         claim.release().await;
@@ -195,7 +195,7 @@ impl Reconciler<'_> {
             }
             let was_comparing = old.state == RunState::Comparing;
             claim.turn_to(&old.id, &old.asked_by).await?;
-            let old = self.carry_on(old, claim, progress, stop).await?;
+            let old = Box::pin(self.carry_on(old, claim, progress, stop)).await?;
             if was_comparing {
                 // It compared everyone just now.
                 return Ok(old);
@@ -208,7 +208,7 @@ impl Reconciler<'_> {
             ..Run::begun(id, self.name.clone(), asked_by, self.clock.now())
         };
         self.store.save_run(&run).await?;
-        self.carry_on(run, claim, progress, stop).await
+        Box::pin(self.carry_on(run, claim, progress, stop)).await
     }
 
     /// The oldest run that somebody has to carry on. One that only looked is not worth it.
