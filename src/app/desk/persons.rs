@@ -114,11 +114,6 @@ impl Desk {
         Ok(Outcome::said(told(&matter, choice, followed)))
     }
 
-    /// Somebody looks at personal data: that is written down, and nothing else happens.
-    pub(super) fn unmask() -> Outcome {
-        Outcome::said("personal data is shown to them for 15 minutes, on that page")
-    }
-
     /// What reads and decides for this person, by the rules that are live.
     fn previewer(&self, person: &Person) -> Result<Previewer, Refused> {
         let name = &person.source;

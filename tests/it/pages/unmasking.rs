@@ -33,6 +33,7 @@ fn story(employee: &str) -> Story {
         remark: Some(format!("it becomes {SECRET}")),
     };
     Story {
+        forgotten: None,
         shown: true,
         record: Some(json!({"surname": SECRET, "work": {"title": [SECRET]}})),
         missing: BTreeMap::new(),
