@@ -157,9 +157,8 @@ async fn a_look_that_is_asked_for_stands_in_for_no_sync() {
     assert_eq!((asked.why.as_str(), asked.only_looks()), ("ben", false));
 
     let desk = Desk::new();
-    desk.begin_run(noon() - MINUTE * 60 * 24, false).await;
     desk.ask(look()).await;
-    desk.strike(Missed::Once, noon(), noon()).await;
+    desk.strike(Missed::Once, noon() - MINUTE * 600, noon()).await;
     let asked = desk.book().await.asked.expect("asked");
     assert_eq!((asked.why.as_str(), asked.only_looks()), (SCHEDULE, false));
 

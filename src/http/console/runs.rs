@@ -343,6 +343,9 @@ async fn verb(state: &HttpState, id: &RunId, form: &Form) -> Result<Verb, Refuse
             }
             Verb::Reject { run, slice: Some(slice()?), reason }
         }
+        // What a replay's preview showed, as a whole.
+        "confirm" => Verb::Approve { run, slice: None, whom: Selection::All },
+        "refuse" => Verb::Reject { run, slice: None, reason: form.one("reason").to_owned() },
         "cancel" => Verb::Cancel { run },
         "pause" => Verb::PauseRun { run },
         "resume" => Verb::ResumeRun { run },

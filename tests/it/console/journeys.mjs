@@ -9,6 +9,7 @@ await withBrowser(async (browser) => {
   await lookWithoutAct(browser);
   await approveInPart(browser);
   await takeAway(browser);
+  await confirmReplay(browser);
   await tryAndReload(browser);
   await pauseAndResume(browser);
   await nowhere(browser);
@@ -69,6 +70,22 @@ async function approveInPart(browser) {
   check(again.text.includes('role="alert"'), "and why");
   await ann.context().close();
   await ben.context().close();
+}
+
+/** A replay shows what it would do, and does it when somebody confirms. */
+async function confirmReplay(browser) {
+  const page = await person(browser);
+  await page.goto("/console/runs");
+  await page.getByRole("row").filter({ hasText: "Replay of bob" }).getByRole("link").click();
+  const confirm = page.getByRole("button", { name: "Confirm everything" });
+  await confirm.waitFor();
+  await page.getByText("the rules were tried").waitFor();
+  await accessible(page, "a preview of a replay");
+  await shot(page, "journey-preview");
+  await confirm.click();
+  await notice(page).filter({ hasText: "Confirmed for" }).waitFor();
+  await page.locator("#standing .badge").filter({ hasText: /^done$/ }).waitFor();
+  await page.context().close();
 }
 
 /** Reports as files: with ids, and with names by a button. */
