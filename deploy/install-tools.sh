@@ -3,7 +3,8 @@
 # leaves alone what is there, and starts no service: the tests start their own Redis and mail server.
 #
 #   deploy/install-tools.sh                  everything
-#   deploy/install-tools.sh redis            only what is named: rust redis smtp promtool console cargo-deny
+#   deploy/install-tools.sh redis            only what is named: rust redis smtp promtool
+#                                            console schemathesis cargo-deny
 set -u
 exec </dev/null
 unset CDPATH
@@ -12,6 +13,7 @@ cd -- "$(dirname -- "$0")/.." || exit 1
 # Built without optimisation: it runs for two seconds, and optimised it takes minutes to build.
 cargo_deny_version=0.20.2
 aiosmtpd_version=1.4.6
+schemathesis_version=4.32.5
 node_version=22.23.3
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -236,6 +238,23 @@ browser() {
     done
 }
 
+# The fuzzer of the API, in an environment of its own.
+schemathesis() {
+    place=target/tools/schemathesis
+    if [ "$("$place/bin/schemathesis" --version 2>/dev/null)" != "schemathesis, version $schemathesis_version" ]; then
+        say "schemathesis is missing: fetching $schemathesis_version"
+        if ! python3 -c 'import ensurepip' >/dev/null 2>&1 && have apt-get; then
+            need_root apt-get install python3-venv
+            by_apt python3-venv
+        fi
+        rm -rf "$place"
+        python3 -m venv "$place" || fail "python3 has no venv. Install Python 3.10 or later and start again"
+        "$place/bin/python" -m pip install --quiet --disable-pip-version-check \
+            "schemathesis==$schemathesis_version" || fail "pip could not fetch schemathesis; see above"
+    fi
+    say "schemathesis: $("$place/bin/schemathesis" --version)"
+}
+
 cargo_deny() {
     if ! cargo deny --version >/dev/null 2>&1; then
         say "cargo-deny is missing: building $cargo_deny_version (about a minute)"
@@ -245,7 +264,7 @@ cargo_deny() {
     say "cargo-deny: $(cargo deny --version)"
 }
 
-[ $# -gt 0 ] || set -- rust redis smtp promtool console cargo-deny
+[ $# -gt 0 ] || set -- rust redis smtp promtool console schemathesis cargo-deny
 for tool in "$@"; do
     case $tool in
         rust) rust ;;
@@ -253,7 +272,8 @@ for tool in "$@"; do
         smtp) smtp ;;
         promtool) prometheus_tool ;;
         console) console ;;
+        schemathesis) schemathesis ;;
         cargo-deny) cargo_deny ;;
-        *) fail "unknown tool '$tool'; known: rust redis smtp promtool console cargo-deny" ;;
+        *) fail "unknown tool '$tool'; known: rust redis smtp promtool console schemathesis cargo-deny" ;;
     esac
 done

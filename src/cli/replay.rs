@@ -40,7 +40,7 @@ pub struct ReplayArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// Why, for those who read the run later.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
     why: String,
     /// So many people a minute at most; else as `[replay] per_minute` says.
     #[arg(long, value_name = "N")]

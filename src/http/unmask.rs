@@ -21,7 +21,7 @@ use super::error::{Barred, status_of_refused};
 use super::sign_in::local;
 use super::who::{Sight, SignedIn};
 use crate::access::sessions;
-use crate::model::{Refused, Verb};
+use crate::model::{Actor, Outcome, Refused, Verb};
 
 /// The longest name of a place.
 const LONGEST: usize = 200;
@@ -48,19 +48,30 @@ async fn unmask(
     let Ok(Form(Wanted { about, to })) = wanted else { return Barred::Unreadable.into_response() };
     let fits = !about.is_empty() && about.len() <= LONGEST && !about.contains(char::is_control);
     let (true, Some(to)) = (fits, local(&to)) else { return Barred::Unreadable.into_response() };
-    let Some(desk) = &state.desk else { return Barred::Nothing.into_response() };
-    let outcome = match desk.act(&actor, Verb::Unmask { about: about.clone() }).await {
+    let outcome = match show(&state, &actor, &sight, &about).await {
         Ok(outcome) => outcome,
         Err(refused) => return refuse(&refused),
     };
-    let store = &*state.store;
-    if let Err(error) = sessions::show(store, &sight.id, &about, state.clock.now()).await {
-        return refuse(&Refused::Unavailable(error.to_string()));
-    }
     let mark = if to.contains('?') { '&' } else { '?' };
     let did = outcome.audit.map(|id| format!("{mark}did={}", id.as_str())).unwrap_or_default();
     match HeaderValue::try_from(format!("{to}{did}")) {
         Ok(to) => (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response(),
         Err(_) => Barred::Unreadable.into_response(),
     }
+}
+
+/// Shows somebody what is personal in one place, for some minutes, and has it written down.
+///
+/// # Errors
+/// When they may not, or it cannot be written down.
+pub(super) async fn show(
+    state: &HttpState,
+    actor: &Actor,
+    sight: &Sight,
+    about: &str,
+) -> Result<Outcome, Refused> {
+    let outcome = state.act(actor, Verb::Unmask { about: about.to_owned() }).await?;
+    let shown = sessions::show(&*state.store, &sight.id, about, state.clock.now()).await;
+    shown.map_err(|error| Refused::Unavailable(error.to_string()))?;
+    Ok(outcome)
 }

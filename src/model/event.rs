@@ -84,6 +84,7 @@ impl Arrival {
     }
 
     /// As it is kept of somebody who was forgotten: that it came, and nothing of what it said.
+    #[must_use]
     pub fn of_the_forgotten(mut self) -> Self {
         self.event.raw = Bytes::new();
         self.fate = Fate::Ignore(FORGOTTEN.to_owned());

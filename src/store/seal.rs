@@ -373,9 +373,12 @@ mod tests {
     fn what_is_sealed_opens_in_its_place_only() {
         let (here, there) = (Place::note("a"), Place::note("b"));
         let keys = keys(1, &[]);
-        let sealed = keys.shut(&here, "Zoë");
-        assert!(!sealed.contains("Zo") && sealed != keys.shut(&here, "Zoë"), "{sealed}");
-        assert_eq!(keys.open(&here, &sealed).unwrap(), "Zoë");
+        let sealed = keys.shut(&here, "Zoë of the marked name");
+        assert!(
+            !sealed.contains("marked name") && sealed != keys.shut(&here, "Zoë of the marked name"),
+            "{sealed}"
+        );
+        assert_eq!(keys.open(&here, &sealed).unwrap(), "Zoë of the marked name");
         assert!(why(keys.open(&there, &sealed).unwrap_err()).contains("moved"));
         for place in [Place::new("note", &["a", "b"]), Place::new("note", &["ab"])] {
             assert!(keys.open(&place, &keys.shut(&Place::note("a"), "x")).is_err());

@@ -12,6 +12,7 @@ use crate::store::Hold;
 /// One thing that is stored. Leases are not: whoever had one is gone when the store moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "of", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a few hundred are in hand at once")]
 pub enum Stored {
     /// An event.
     Event(StoredEvent),

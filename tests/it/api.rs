@@ -2,7 +2,6 @@
 //! answer that is not described or changes anything.
 
 use std::path::Path;
-use std::process::Command;
 
 use instep::sandbox::Options;
 use reqwest::{Method, Response, StatusCode};
@@ -75,8 +74,9 @@ async fn furnish(api: &Api) -> String {
     town.change(&id, json!({"surname": "Marked-Name"}));
     let dead = async || town.depth().await.is_some_and(|depth| depth.dead > 0);
     town.until("somebody's delivery is a dead letter", dead).await;
+    // It finds that person, too, and fails alike: what came right would close the dead letter.
+    town.cli(&["sync"]).await;
     town.lms("/_sandbox/faults", json!({"clear": true})).await;
-    town.told(&["sync"]).await;
     id
 }
 
@@ -100,7 +100,7 @@ async fn questions_are_answered_and_personal_data_only_on_request() {
         let (_, failures) = api.get("/failures", &api.viewer).await;
         let cause = failures["failures"][0]["cause"].as_str().expect("a cause").to_owned();
         let (status, one) = api.get(&format!("/failures/{cause}"), &api.viewer).await;
-        assert_eq!((status, one["deliveries"].as_u64()), (StatusCode::OK, Some(1)));
+        assert_eq!((status, &one["people"]), (StatusCode::OK, &json!(1)));
 
         let (_, runs) = api.get("/runs", &api.viewer).await;
         let run = runs["runs"][0]["id"].as_str().expect("a run").to_owned();
@@ -173,7 +173,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         ("{", 400),
         ("null", 422),
         ("[]", 422),
-        (deep.as_str(), 400),
+        (deep.as_str(), 422),
         (huge.as_str(), 413),
         (r#"{"verb": "destroy"}"#, 422),
         (r#"{"verb": "cancel"}"#, 422),
@@ -217,33 +217,36 @@ async fn a_fuzzer_finds_nothing() {
     let (_, deliveries) = api.get("/deliveries", &api.viewer).await;
     let folder = tempfile::tempdir().expect("a folder");
     let id = |value: &Value| value.as_str().expect("an id").to_owned();
-    // What the fuzzer cannot guess, and that a deed may be refused for what it means.
+    // What the fuzzer cannot guess.
     let config = format!(
-        "[parameters]\n\"path.id\" = [\"{}\", \"{}\", \"nobody\"]\n\n\
-         [[operations]]\ninclude-operation-id = \"act\"\n\
-         checks.positive_data_acceptance.enabled = false\n",
+        "[parameters]\n\"path.id\" = [\"{}\", \"{}\", \"nobody\"]\n",
         id(&runs["runs"][0]["id"]),
         id(&deliveries["deliveries"][0]["id"]),
     );
     std::fs::write(folder.path().join("schemathesis.toml"), config).expect("a file");
+    fuzz(&api, folder.path(), &["--exclude-operation-id", "act"]).await;
+    // A deed can be refused for what it means, which no description can say.
+    let meaning = ["--include-operation-id", "act", "--exclude-checks", "positive_data_acceptance"];
+    fuzz(&api, folder.path(), &meaning).await;
+    assert_eq!(api.get("/now", &api.viewer).await.0, 200, "it is well afterwards");
+}
+
+async fn fuzz(api: &Api, folder: &Path, which: &[&str]) {
     let base = api.serving.url("/api/v1");
-    let (here, token) = (folder.path().to_owned(), api.operator.clone());
-    let tried = tokio::task::spawn_blocking(move || {
-        Command::new(schemathesis())
-            .current_dir(here)
-            .args(["run", &format!("{base}/openapi.json"), "--url", &base])
-            .args(["--header", &format!("Authorization: Bearer {token}")])
-            .args(["--checks", "all", "--phases", "examples,coverage,fuzzing"])
-            .args(["--max-examples", "25", "--seed", "7", "--rate-limit", "45/s"])
-            .args(["--continue-on-failure", "--suppress-health-check", "all", "--no-color"])
-            .output()
-            .expect("schemathesis runs")
-    });
-    let tried = tried.await.expect("it ends");
+    let mut command = tokio::process::Command::new(schemathesis());
+    command
+        .current_dir(folder)
+        .args(["run", &format!("{base}/openapi.json"), "--url", &base])
+        .args(["--header", &format!("Authorization: Bearer {}", api.operator)])
+        .args(["--checks", "all", "--phases", "examples,coverage,fuzzing"])
+        .args(["--max-examples", "25", "--seed", "7", "--rate-limit", "45/s"])
+        .args(["--continue-on-failure", "--suppress-health-check", "all", "--no-color"])
+        .args(which)
+        .kill_on_drop(true);
+    let tried = command.output().await.expect("schemathesis runs");
     let told = String::from_utf8_lossy(&tried.stdout);
     assert!(tried.status.success(), "{told}\n{}", String::from_utf8_lossy(&tried.stderr));
-    assert!(told.contains("Tested: 13"), "{told}");
-    assert_eq!(api.get("/now", &api.viewer).await.0, 200, "it is well afterwards");
+    assert!(told.contains("Tested:"), "{told}");
 }
 
 /// Where `deploy/install-tools.sh` puts it.

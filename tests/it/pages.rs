@@ -49,7 +49,7 @@ impl Pages {
     /// As somebody with this access sees it.
     fn open(access: Access) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Clock::system();
+        let clock = Clock::manual(Clock::system().now());
         let store = SqliteStore::open(&folder.path().join("instep.db"), clock.clone());
         let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
         let made = Arc::new(Made::default());

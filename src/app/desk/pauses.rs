@@ -22,7 +22,7 @@ impl Desk {
     ) -> Result<Outcome, Refused> {
         let now = self.clock.now();
         if until.is_some_and(|until| until <= now) {
-            return Err(Refused::Wrong("the end of the pause lies in the past".to_owned()));
+            return Err(Refused::Conflict("the end of the pause lies in the past".to_owned()));
         }
         if reason.trim().is_empty() || reason.chars().count() > LONGEST {
             let why = format!("say why it is paused, in {LONGEST} characters at most");

@@ -90,7 +90,7 @@ impl View {
         anstream::println!("{BOLD}A company of {people} people, {life}{BOLD:#} (seed {seed})\n");
         anstream::println!("  HR   a sandbox HiBob        {hibob}/_sandbox/state");
         anstream::println!("  LMS  a sandbox 360Learning  {lms}/_sandbox/state");
-        anstream::println!("  Instep                      http://{address}/metrics");
+        anstream::println!("  Instep                      http://{address}/console");
         anstream::println!("  kept in                     {kept}");
         let config = folder.join("instep.toml").display().to_string();
         let commands = if args.drift {

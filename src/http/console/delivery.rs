@@ -9,10 +9,10 @@ use axum::response::Response;
 use super::address;
 use super::attempts::{Told, told};
 use super::deliveries::{Row, again};
-use super::fields::{Asked, Fields, Filled, Named, is_id};
+use super::fields::{Asked, Filled, Named, is_id};
 use super::frame::{self, Frame, Section};
 use super::plain::{plain, plain_lines};
-use super::unmask::{self, SHOWN, Sight};
+use super::unmask::{self, Sight};
 use super::visit::Visit;
 use crate::http::HttpState;
 use crate::model::{Delivery, DeliveryId, DeliveryState, Refused, Which};
@@ -66,18 +66,11 @@ pub(super) async fn page(
     State(state): State<Arc<HttpState>>,
     visit: Visit,
     Named(id): Named<String>,
-    Asked(asked): Asked,
 ) -> Response {
-    show(&state, visit, &id, &asked, None).await
+    show(&state, visit, &id, None).await
 }
 
-async fn show(
-    state: &HttpState,
-    visit: Visit,
-    id: &str,
-    asked: &Fields,
-    refused: Option<Refused>,
-) -> Response {
+async fn show(state: &HttpState, visit: Visit, id: &str, refused: Option<Refused>) -> Response {
     let (delivery, event, holds) = match read(state, id).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -90,7 +83,7 @@ async fn show(
             return frame::no_page(visit, Section::Deliveries, &refused);
         }
     };
-    let sight = Sight::of(state, &visit, &format!("delivery {id}"), asked).await;
+    let sight = Sight::of(&visit, &format!("delivery {id}"));
     let frame = visit.frame(Section::Deliveries);
     let frame = match &refused {
         None => frame,
@@ -175,7 +168,7 @@ pub(super) async fn act(
             _ => return Err(Refused::NotFound("there is no such delivery".to_owned())),
         }
         if filled.one("do") == Some("unmask") {
-            let back = asked.behind(&path, &[SHOWN, "did"]);
+            let back = asked.behind(&path, &["did"]);
             return unmask::ask(&state, &visit, &format!("delivery {id}"), &back).await;
         }
         let which = Which { ids: vec![DeliveryId::new(id.clone())], ..Which::default() };
@@ -183,6 +176,6 @@ pub(super) async fn act(
     };
     match done.await {
         Ok(response) => response,
-        Err(refused) => show(&state, visit, &id, &asked, Some(refused)).await,
+        Err(refused) => show(&state, visit, &id, Some(refused)).await,
     }
 }

@@ -10,7 +10,7 @@ use super::address;
 use super::fields::{Asked, Fields, Filled, wrong};
 use super::frame::{self, Frame, Section};
 use super::plain::plain;
-use super::unmask::{self, SHOWN, Sight};
+use super::unmask::{self, Sight};
 use super::visit::Visit;
 use crate::http::HttpState;
 use crate::model::question::Answer;
@@ -73,7 +73,7 @@ async fn show(
     asked: &Fields,
     refused: Option<Refused>,
 ) -> Response {
-    let sight = Sight::of(state, &visit, ABOUT, asked).await;
+    let sight = Sight::of(&visit, ABOUT);
     let (found, refused) = match (find(state, &visit, asked).await, refused) {
         (Ok(found), refused) => (found, refused),
         (Err(error), refused) => (Vec::new(), refused.or(Some(error))),
@@ -113,7 +113,7 @@ pub(super) async fn act(
     let done = async {
         match filled?.one("do") {
             Some("unmask") => {
-                let back = asked.behind(Section::People.path(), &[SHOWN, "did"]);
+                let back = asked.behind(Section::People.path(), &["did"]);
                 unmask::ask(&state, &visit, ABOUT, &back).await
             }
             _ => Err(wrong("the form says nothing that can be done here")),

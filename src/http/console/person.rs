@@ -13,7 +13,7 @@ use super::explained::{Explained, Planned};
 use super::fields::{Asked, Fields, Filled, Named, wrong};
 use super::frame::{self, Frame, Moment, Section};
 use super::plain::plain;
-use super::unmask::{self, SHOWN, Sight};
+use super::unmask::{self, Sight};
 use super::visit::{self, Visit};
 use crate::http::HttpState;
 use crate::model::question::Answer;
@@ -130,7 +130,7 @@ async fn show(
     asked: &Fields,
     refused: Option<Refused>,
 ) -> Response {
-    let sight = Sight::of(state, &visit, &format!("person {person}"), asked).await;
+    let sight = Sight::of(&visit, &format!("person {person}"));
     let known = match Known::of(state, person).await {
         Ok(known) => known,
         Err(error) => {
@@ -237,7 +237,7 @@ pub(super) async fn act(
         let verb = match filled.one("do") {
             Some("unmask") => {
                 let about = format!("person {person}");
-                let back = asked.behind(&path, &[SHOWN, "did"]);
+                let back = asked.behind(&path, &["did"]);
                 return unmask::ask(&state, &visit, &about, &back).await;
             }
             Some("sync") => Verb::SyncPerson { person: person.clone() },

@@ -43,8 +43,8 @@ async fn a_change_of_clocks_makes_no_run_twice_and_skips_none() {
     let serving = tokio::spawn(instep.serve(listener, Roles::ALL, stop.clone()));
 
     // What is due is counted from the moment at which it began to watch.
-    let watches = async || watched.read("full sync of bob") >= 2;
-    town.until("the scheduler watches", watches).await;
+    let begun_to_look = async || watched.read("full sync of bob") >= 2;
+    town.until("the scheduler watches", begun_to_look).await;
     let mut made: BTreeSet<RunId> = BTreeSet::new();
     for (time, runs) in [
         ("2026-03-28T01:31:00Z", 1),
