@@ -11,6 +11,7 @@ mod hibob;
 mod http;
 mod layers;
 mod learning360;
+mod marked;
 mod notify;
 mod observe;
 mod pages;
