@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::question::Answer;
 use crate::model::{Actor, Delivery, Failure, Question, Which};
-use crate::report::number;
+use crate::report::{self, number};
 use crate::store::Store;
 use crate::store::finding::Finding;
 
@@ -121,11 +121,11 @@ async fn list(
 fn summary(failure: &Failure) -> String {
     let mut text = String::new();
     let what = if failure.dead { "dead" } else { "waiting" };
-    let (deliveries, people) = (number(failure.deliveries), number(failure.people));
+    let (deliveries, people) = (number(failure.deliveries), report::people(failure.people));
     let name = plain(&failure.cause);
     let _ = writeln!(
         text,
-        "{BOLD}{name}{BOLD:#}  {deliveries} {what}, {people} people, {}  {DIM}{}{DIM:#}",
+        "{BOLD}{name}{BOLD:#}  {deliveries} {what}, {people}, {}  {DIM}{}{DIM:#}",
         plain(failure.source.as_str()),
         bars(&failure.trend),
     );

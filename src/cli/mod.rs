@@ -111,7 +111,7 @@ enum Command {
     Export(moving::ExportArgs),
     /// Takes a file of `export` in, into an empty store.
     Import(moving::ImportArgs),
-    /// Seals everything that is stored with the key of [store].
+    /// Seals everything that is stored with the key of `[store]`.
     Reseal,
     /// Runs a HiBob and a 360Learning to practise on.
     Sandbox(sandbox::SandboxArgs),

@@ -4,11 +4,11 @@
 //! - [`console`]: pages for people; [`who`] says who is asking, and what they do goes to the
 //!   [`desk`](self::desk::Desk).
 //! - [`api`]: the same questions and deeds for programs.
-//! - [`shield`] stands before them, whoever asks; [`sign_in`] is where people become known.
+//! - [`shield`] stands before them, whoever asks; `sign_in` is where people become known.
 //! - [`health`]: `/health/live` and `/health/ready`, for whoever restarts or routes to us.
 //! - [`signatures`]: which secrets sign, for whoever tells people that one is about to fail.
-//! - [`metrics`]: `/metrics`, for Prometheus, with what the store ([`figures`]) and the operating
-//!   system ([`process`]) say at that moment.
+//! - [`metrics`]: `/metrics`, for Prometheus, with what the store (`figures`) and the operating
+//!   system (`process`) say at that moment.
 //! - [`error`]: the one file with status codes.
 //! - [`server`]: the accept loop, with a limit on everything a stranger can make us hold.
 //!

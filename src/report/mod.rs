@@ -26,7 +26,7 @@ pub use items::items;
 pub use json::json;
 pub use steps::{Step, cause, standing, steps};
 pub use terminal::terminal;
-pub use words::number;
+pub use words::{number, people};
 
 /// Everything that is told about one run.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ pub(super) fn count(count: u64, one: &str, many: &str) -> String {
 }
 
 /// `3 people`.
-pub(super) fn people(people: u64) -> String {
+pub fn people(people: u64) -> String {
     count(people, "person", "people")
 }
 

@@ -1,7 +1,7 @@
 //! `instep doctor`: the whole check in one go, with a verdict that can be shown to anybody.
 //!
 //! Promises: it changes nothing; it goes on whatever part does not answer; what it says holds no
-//! secret, no name, no mail and no host but well-known ones (see [`veil`]).
+//! secret, no name, no mail and no host but well-known ones (see `veil`).
 
 mod outside;
 mod veil;

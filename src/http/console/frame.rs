@@ -165,6 +165,11 @@ impl Frame {
         report::number(number.count())
     }
 
+    /// So many people: `1 person`.
+    pub fn people(&self, number: impl Count) -> String {
+        report::people(number.count())
+    }
+
     /// The address of the icon.
     pub fn icon(&self) -> String {
         assets::ICON.address()

@@ -417,8 +417,13 @@ impl Town {
 
     /// Waits until nothing waits and the LMS equals HR for everyone in scope.
     pub async fn in_step(&self) {
+        self.in_step_within(PATIENCE).await;
+    }
+
+    /// The same for what takes its time.
+    pub async fn in_step_within(&self, patience: Duration) {
         let is_so = async || self.rests().await && self.differing().is_empty();
-        self.until("HR and LMS are in step", is_so).await;
+        self.until_within(patience, "HR and LMS are in step", is_so).await;
     }
 
     /// Waits until the LMS equals HR for everyone in scope, whatever still waits.

@@ -66,9 +66,10 @@ async fn what_is_paused_waits_and_goes_on(kept: Kept) {
     let entries = town.store().await.audit(None, 20).await.expect("the audit log");
     let verbs: Vec<&str> = entries.iter().rev().map(|entry| entry.verb.as_str()).collect();
     let turns = ["pause", "resume"].repeat(3);
-    assert_eq!(verbs, [&turns[..], &["resume", "pause"]].concat());
-    assert!(entries[0].refused && entries[1].refused && !entries[2].refused);
-    assert_eq!(entries[7].why.as_deref(), Some("the LMS is moved"));
+    // What was asked wrongly is not even written down.
+    assert_eq!(verbs, [&turns[..], &["resume"]].concat());
+    assert!(entries[0].refused && !entries[1].refused);
+    assert_eq!(entries[6].why.as_deref(), Some("the LMS is moved"));
 }
 
 async fn a_paused_lane_leaves_the_other_one_alone(kept: Kept) {
