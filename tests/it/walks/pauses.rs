@@ -87,7 +87,8 @@ async fn a_paused_lane_leaves_the_other_one_alone(kept: Kept) {
     town.change(&actives[1], json!({"surname": "Heard"}));
     let heard = async || town.account_of(&actives[1])["lastName"] == json!("Heard");
     town.until("live work is done", heard).await;
-    assert_eq!(waiting(&town).await, 1, "the sync's is left alone");
+    // Its own delivery may look once more.
+    town.until("only the sync's waits", async || waiting(&town).await == 1).await;
     assert_ne!(town.account_of(&actives[0])["lastName"], json!("Unheard"));
     town.told(&["resume", "lane", "bulk", "--by", "ann"]).await;
     town.in_step().await;
