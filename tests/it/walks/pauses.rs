@@ -1,8 +1,10 @@
 //! Pauses: nothing is leased, what comes in is taken in and waits, and everything goes on afterwards.
 
+use instep::clock::Clock;
 use instep::model::DeliveryState;
 use instep::store::Filter;
 use jiff::ToSpan as _;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::{on_both, stepping};
@@ -95,18 +97,21 @@ async fn a_paused_lane_leaves_the_other_one_alone(kept: Kept) {
 }
 
 async fn a_window_pauses_and_whoever_ends_it_ends_it(kept: Kept) {
-    // It begins at every full minute and lasts for two: it is open whenever somebody looks.
-    let window = "\n[maintenance.release]\nscope = \"target\"\nbegins = \"* * * * *\"\n\
-                  minutes = 2\nreason = \"the LMS is updated\"\n";
-    let town = Town::new(stepping(12), kept, |toml| toml.push_str(window)).await;
+    // It began with this minute, and the next one is an hour away.
+    let minute = Clock::system().now().to_zoned(TimeZone::UTC).minute();
+    let window = format!(
+        "\n[maintenance.release]\nscope = \"target\"\nbegins = \"{minute} * * * *\"\n\
+         minutes = 30\nreason = \"the LMS is updated\"\n"
+    );
+    let town = Town::new(stepping(12), kept, |toml| toml.push_str(&window)).await;
     let _serving = town.open().await;
-    logged(&town, "paused", 1).await;
+    // Once by who opens the window, and once by who obeys it.
+    logged(&town, "paused", 2).await;
     let listed = town.told(&["pause"]).await;
     assert!(listed.contains("target") && listed.contains("the LMS is updated"), "{listed}");
     assert!(listed.contains("by maintenance release"), "{listed}");
     town.change(&town.actives()[0], json!({"surname": "Patient"}));
     town.until("it is taken in", async || waiting(&town).await == 1).await;
-    // The next one begins within a minute: whoever ends this one has so long.
     town.told(&["resume", "target", "--by", "ann"]).await;
     town.in_step().await;
 }
