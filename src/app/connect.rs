@@ -127,23 +127,6 @@ pub fn learning360(
     Learning360::new(settings, reads, writes)
 }
 
-/// A client for each source.
-///
-/// # Errors
-/// When the rules do not compile or a client cannot be made.
-pub fn sources(
-    settings: &Settings,
-    store: &Arc<dyn Store>,
-) -> Result<Vec<(SourceName, HiBob)>, BuildError> {
-    let client = |(name, source): (&String, &HiBobSettings)| {
-        let name = SourceName::new(name.clone());
-        let reads = compile(&source.rules).map_err(BuildError::Rules)?.reads();
-        let client = hibob(&name, source, reads, store)?;
-        Ok((name, client))
-    };
-    settings.sources.iter().map(client).collect()
-}
-
 /// What a try of something outside showed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {

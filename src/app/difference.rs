@@ -12,7 +12,7 @@ use super::connect::compile;
 use super::preview::Previewer;
 use crate::config::{HiBobSettings, RuleSettings, Settings};
 use crate::model::story::{Item, Sign};
-use crate::model::{Desired, Field, ManagerKey, Membership, Record, SourceName};
+use crate::model::{Desired, Field, ManagerKey, Membership, Record};
 use crate::provisioning::rules::{Decision, Rules, Ruling};
 use crate::store::Store;
 
@@ -63,16 +63,6 @@ impl Rivals {
         let prefix = new_settings.in_scope.key.strip_suffix("in_scope").unwrap_or_default();
         let rivals = |reader| Ok(Self { reader, new: new()?, prefix: prefix.to_owned() });
         readers.into_iter().map(rivals).collect()
-    }
-
-    /// Whose people they judge.
-    pub fn name(&self) -> &SourceName {
-        self.reader.name()
-    }
-
-    /// The versions of the present rules and of the new ones.
-    pub fn versions(&self) -> (&str, &str) {
-        (self.reader.version(), self.new.version())
     }
 
     /// Where they differ about somebody; nothing when they agree.

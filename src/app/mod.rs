@@ -44,8 +44,8 @@ use tokio_util::task::TaskTracker;
 
 pub use comparison::{Comparison, compare, wanted};
 pub use connect::{
-    Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, sources,
-    store_keys, try_connections,
+    Finding, Purpose, Tried, compile, hibob, learning360, open_store, rule_problems, store_keys,
+    try_connections,
 };
 pub use desk::{Desk, NOBODY_ANSWERED};
 use desk::{People, Serving};
@@ -76,7 +76,7 @@ use crate::http::who::Gate;
 use crate::http::{self, HttpState, Limits};
 use crate::model::{Access, Actor, GroupId, SourceName, Via};
 use crate::provisioning::planning::Policy;
-pub use crate::provisioning::planning::{Plan, words};
+pub use crate::provisioning::planning::words;
 pub use crate::provisioning::rules::{Mention, Mentioned, RuleProblem};
 pub use crate::reconcile::{
     Progress, ReconcileError, Stage, approve, cancel, reject, watched, watched_run,

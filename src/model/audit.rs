@@ -3,29 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Actor, Via};
-
-/// Names an entry: a UUID version 7, so that text order is the order of creation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AuditId(String);
-
-impl AuditId {
-    /// Takes the text as it is.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// A fresh id.
-    pub fn fresh() -> Self {
-        Self(uuid::Uuid::now_v7().to_string())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use super::{Access, Actor, AuditId, Via};
 
 /// Somebody did something, or wanted to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

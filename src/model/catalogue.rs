@@ -102,15 +102,6 @@ impl Catalogue {
         Found::Group(at.id.clone())
     }
 
-    /// Whether a group stands somewhere below another.
-    pub fn is_below(&self, group: &GroupId, above: &GroupId) -> bool {
-        let parent = |id: &GroupId| {
-            self.groups.iter().find(|group| group.id == *id).and_then(|group| group.parent.clone())
-        };
-        // No path is longer than there are groups, whatever the target says.
-        std::iter::successors(parent(group), parent).take(self.groups.len()).any(|id| id == *above)
-    }
-
     /// The names from below the root to a group.
     pub fn path(&self, id: &GroupId) -> Vec<String> {
         let find = |id: &GroupId| self.groups.iter().find(|group| group.id == *id);
@@ -165,8 +156,6 @@ mod tests {
         assert_eq!(found(&["f"]), Found::Group(GroupId::new("f")), "by its id");
         assert_eq!(found(&["Departments", "Sales", "East"]), Found::Missing(1));
         assert_eq!(found(&["Twin"]), Found::Ambiguous(vec![GroupId::new("x"), GroupId::new("y")]));
-        assert!(catalogue.is_below(&GroupId::new("f"), &GroupId::new("r")));
-        assert!(!catalogue.is_below(&GroupId::new("r"), &GroupId::new("f")));
         assert_eq!(catalogue.path(&GroupId::new("f")), path(&["Departments", "Finance"]));
     }
 }

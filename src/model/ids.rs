@@ -31,6 +31,23 @@ macro_rules! text_id {
     };
 }
 
+macro_rules! fresh_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        text_id! {
+            $(#[$doc])*
+            /// A UUID version 7, so that text order is the order of creation.
+            $name
+        }
+
+        impl $name {
+            /// A fresh id.
+            pub fn fresh() -> Self {
+                Self(uuid::Uuid::now_v7().to_string())
+            }
+        }
+    };
+}
+
 text_id! {
     /// The name of a source in the configuration: `bob` in `[source.bob]`.
     SourceName
@@ -56,16 +73,17 @@ text_id! {
     /// bytes from the same source are the same event.
     EventId
 }
-text_id! {
-    /// Names a delivery: a UUID version 7, so that text order is the order of creation.
+fresh_id! {
+    /// Names a delivery.
     DeliveryId
 }
-
-impl DeliveryId {
-    /// A fresh id.
-    pub fn fresh() -> Self {
-        Self(uuid::Uuid::now_v7().to_string())
-    }
+fresh_id! {
+    /// Names a run.
+    RunId
+}
+fresh_id! {
+    /// Names an entry of the audit log.
+    AuditId
 }
 
 impl EventId {

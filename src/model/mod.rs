@@ -25,14 +25,15 @@ pub use account::{
     ManagerKey, Membership, OnBad, Probe, Role, Strength,
 };
 pub use actor::{Access, Actor, Proof, Via};
-pub use audit::{AuditEntry, AuditId};
+pub use audit::AuditEntry;
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};
 pub use employee::{Answer, Record, Seen};
 pub use event::{APPOINTMENT, ASKED, Arrival, DELETED, Event, FORGOTTEN, Fate, MANAGER_ARRIVED};
 pub use failure::{Failure, Which};
 pub use ids::{
-    AccountId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, SourceName,
+    AccountId, AuditId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, RunId,
+    SourceName,
 };
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
 pub use page::Page;
@@ -41,6 +42,6 @@ pub use pulse::{BudgetUse, Going, Latency, Need, Pulse, Span, SyncPulse};
 pub use question::{Question, Somebody};
 pub use run::{
     Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run,
-    RunId, RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
+    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
 };
 pub use verb::{Outcome, Refused, Selection, Verb};

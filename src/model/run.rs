@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DeliveryId, EmployeeId, Event, EventId, Selection, SourceName, Which};
+use super::{
+    AccountId, DeliveryId, EmployeeId, Event, EventId, RunId, Selection, SourceName, Which,
+};
 
 /// The kind of a run's event about somebody whom HR showed.
 pub const SYNC: &str = "sync";
@@ -56,34 +58,6 @@ impl Order {
     pub fn of(event: &Event) -> Option<Self> {
         let is_ours = matches!(event.kind.as_str(), SYNC | SYNC_ABSENT);
         is_ours.then(|| serde_json::from_slice(&event.raw).ok()).flatten()
-    }
-}
-
-/// Names a run: a UUID version 7, so that text order is the order of creation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RunId(String);
-
-impl RunId {
-    /// Takes the text as it is.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// A fresh id.
-    pub fn fresh() -> Self {
-        Self(uuid::Uuid::now_v7().to_string())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for RunId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

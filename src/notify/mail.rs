@@ -87,16 +87,6 @@ impl Mailer {
         (0..self.to.len()).collect()
     }
 
-    /// Connects and signs in, and sends nothing.
-    ///
-    /// # Errors
-    /// When that is not possible.
-    pub async fn check(&self) -> Result<(), SendError> {
-        let answers = self.within(self.transport.test_connection()).await;
-        let ended = SendError::later("the mail server ended the connection");
-        answers.map_err(|trouble| trouble.error)?.then_some(()).ok_or(ended)
-    }
-
     /// Sends a letter to the recipients at these places in `to`.
     pub async fn send(&self, letter: &Letter, places: &[usize]) -> Receipt {
         let mut receipt = Receipt::default();
