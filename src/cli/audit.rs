@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::deliveries::filter::{When, when};
 use super::deliveries::table::plain;
 use super::deliveries::{Exit, Terminal};
-use super::tokens::rows;
+use super::tokens::table;
 use crate::clock::Clock;
 use crate::model::{AuditEntry, AuditId};
 use crate::store::Store;
@@ -100,9 +100,8 @@ async fn show(
                 terminal.line(&serde_json::to_string(entry)?)?;
             }
         } else {
-            let lines: Vec<_> = found.iter().map(|entry| line(entry, &zone)).collect();
             let head = ["when", "who", "came by", "did", "about", "what came of it"];
-            terminal.text(&rows(head, &lines))?;
+            terminal.text(&table(head, &found, |entry| row(entry, &zone)))?;
         }
         if more {
             terminal.note(&format!("There are more: --limit {}", args.limit.saturating_mul(4)))?;
@@ -112,7 +111,7 @@ async fn show(
     .await
 }
 
-fn line(entry: &AuditEntry, zone: &TimeZone) -> [String; 6] {
+fn row(entry: &AuditEntry, zone: &TimeZone) -> [String; 6] {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let from = entry.from.as_ref().map(|from| format!(" {from}")).unwrap_or_default();
     let outcome = entry.outcome.as_deref().unwrap_or("it did not end: its process died, or works");

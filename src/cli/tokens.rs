@@ -98,34 +98,29 @@ async fn carry_out(
 async fn list(store: &dyn Store, json: bool, now: Timestamp) -> anyhow::Result<ExitCode> {
     let tokens = tokens::tokens(store).await?;
     if json {
-        for token in tokens {
-            let line = serde_json::json!({
+        lines(&tokens, |token| {
+            serde_json::json!({
                 "name": token.name, "access": token.access, "by": token.by,
                 "since": token.since, "expires": token.expires, "used": token.used,
-            });
-            anstream::println!("{line}");
-        }
-        return Ok(ExitCode::SUCCESS);
+            })
+        });
+    } else if tokens.is_empty() {
+        none("token", "instep tokens make NAME --access operator --days 90");
+    } else {
+        let head = ["name", "access", "made by", "since", "until", "last used"];
+        let rows = table(head, &tokens, |token| {
+            let over = if token.expires <= now { " (over)" } else { "" };
+            [
+                plain(&token.name),
+                token.access.word().to_owned(),
+                plain(&token.by),
+                day(token.since),
+                format!("{}{over}", day(token.expires)),
+                token.used.map_or_else(|| "never".to_owned(), day),
+            ]
+        });
+        anstream::print!("{rows}");
     }
-    if tokens.is_empty() {
-        let how = "instep tokens make NAME --access operator --days 90";
-        anstream::eprintln!("There is no token yet. The first: {BOLD}{how}{BOLD:#}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let line = |token: &tokens::Token| {
-        let over = if token.expires <= now { " (over)" } else { "" };
-        [
-            plain(&token.name),
-            token.access.word().to_owned(),
-            plain(&token.by),
-            day(token.since),
-            format!("{}{over}", day(token.expires)),
-            token.used.map_or_else(|| "never".to_owned(), day),
-        ]
-    };
-    let lines: Vec<_> = tokens.iter().map(line).collect();
-    let head = ["name", "access", "made by", "since", "until", "last used"];
-    anstream::print!("{}", rows(head, &lines));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,19 +160,32 @@ pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-/// Lines under a head, in columns.
-pub(super) fn rows<const N: usize>(head: [&str; N], lines: &[[String; N]]) -> String {
-    let mut all = vec![head.map(str::to_owned)];
-    all.extend_from_slice(lines);
+/// One JSON object per line.
+pub(super) fn lines<T>(all: &[T], whole: impl Fn(&T) -> serde_json::Value) {
+    all.iter().for_each(|one| anstream::println!("{}", whole(one)));
+}
+
+/// Says that there is nothing to list, and how that changes.
+pub(super) fn none(what: &str, how: &str) {
+    anstream::eprintln!("There is no {what} yet. The first: {BOLD}{how}{BOLD:#}");
+}
+
+/// Rows under a head, in columns.
+pub(super) fn table<T, const N: usize>(
+    head: [&str; N],
+    all: &[T],
+    row: impl Fn(&T) -> [String; N],
+) -> String {
+    let rows: Vec<_> = [head.map(str::to_owned)].into_iter().chain(all.iter().map(row)).collect();
     let mut widths = [0; N];
-    for line in &all {
-        for (width, cell) in widths.iter_mut().zip(line) {
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let line = |line: &[String; N]| {
-        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    all.iter().map(line).collect()
+    rows.iter().map(line).collect()
 }

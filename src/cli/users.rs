@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
-use super::colours::{BOLD, GOOD, WARN};
+use super::colours::{GOOD, WARN};
 use super::deliveries::table::plain;
-use super::tokens::{access, actor, day, rows, tell};
+use super::tokens::{access, actor, day, lines, none, table, tell};
 use crate::access::{name_problem, password, users};
 use crate::app::Desk;
 use crate::model::{Access, Proof, Verb};
@@ -144,26 +144,22 @@ fn ask(name: &str) -> anyhow::Result<Proof> {
 async fn list(store: &dyn Store, json: bool) -> anyhow::Result<ExitCode> {
     let users = users::users(store).await?;
     if json {
-        for user in users {
+        lines(&users, |user| {
             let can = user.password.is_some();
-            let line = serde_json::json!({
+            serde_json::json!({
                 "name": user.name, "access": user.access, "since": user.since, "password": can,
-            });
-            anstream::println!("{line}");
-        }
-        return Ok(ExitCode::SUCCESS);
+            })
+        });
+    } else if users.is_empty() {
+        none("user", "instep users add NAME --access administrator");
+    } else {
+        let rows = table(["name", "access", "since", "signs in"], &users, |user| {
+            let can =
+                if user.password.is_some() { "has a password" } else { "has no password yet" };
+            [plain(&user.name), user.access.word().to_owned(), day(user.since), can.to_owned()]
+        });
+        anstream::print!("{rows}");
+        anstream::eprintln!("{GOOD}{} in all{GOOD:#}", users.len());
     }
-    if users.is_empty() {
-        let how = "instep users add NAME --access administrator";
-        anstream::eprintln!("There is no user yet. The first: {BOLD}{how}{BOLD:#}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let line = |user: &users::User| {
-        let can = if user.password.is_some() { "has a password" } else { "has no password yet" };
-        [plain(&user.name), user.access.word().to_owned(), day(user.since), can.to_owned()]
-    };
-    let lines: Vec<_> = users.iter().map(line).collect();
-    anstream::print!("{}", rows(["name", "access", "since", "signs in"], &lines));
-    anstream::eprintln!("{GOOD}{} in all{GOOD:#}", users.len());
     Ok(ExitCode::SUCCESS)
 }

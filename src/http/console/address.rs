@@ -17,6 +17,13 @@ pub fn segment(text: &str) -> String {
     part
 }
 
+/// A query out of names and values; those that are empty are left out.
+pub fn query(fields: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
+    query.finish()
+}
+
 /// Somebody's page.
 pub fn of_person(person: &Person) -> String {
     let (source, employee) = (segment(person.source.as_str()), segment(person.employee.as_str()));

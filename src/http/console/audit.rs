@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::form;
+use super::address;
 use super::frame::{self, Frame, Section};
 use super::visit::{Lenient, Visit};
 use crate::http::HttpState;
@@ -73,7 +73,7 @@ pub(super) async fn page(
     };
     let query = |before: &str| {
         let Asked { who, verb, about, .. } = &asked;
-        form::query(&[("who", who), ("verb", verb), ("about", about), ("before", before)])
+        address::query(&[("who", who), ("verb", verb), ("about", about), ("before", before)])
     };
     let older = next.map(|id| query(id.as_str()));
     let newest = query("");

@@ -123,11 +123,7 @@ async fn show(
         Ok((found, next)) => (found, next, refused),
         Err(error) => (Vec::new(), None, refused.or(Some(error))),
     };
-    let frame = visit.frame(Section::Deliveries);
-    let frame = match &refused {
-        None => frame,
-        Some(refused) => frame.refused(refused),
-    };
+    let frame = visit.frame(Section::Deliveries).refused(refused.as_ref());
     let here = Section::Deliveries.path();
     let older = next.map(|id| {
         let path = asked.behind(here, &BESIDES);
@@ -143,10 +139,7 @@ async fn show(
         older,
         filtered,
     };
-    match refused {
-        None => frame::page(&page),
-        Some(refused) => frame::page_refused(&page, &refused),
-    }
+    frame::page_after(&page, refused.as_ref())
 }
 
 /// `POST /console/deliveries`: the filter stands in the address, what is ticked in the form.

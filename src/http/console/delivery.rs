@@ -84,11 +84,7 @@ async fn show(state: &HttpState, visit: Visit, id: &str, refused: Option<Refused
         }
     };
     let sight = Sight::of(&visit, &format!("delivery {id}"));
-    let frame = visit.frame(Section::Deliveries);
-    let frame = match &refused {
-        None => frame,
-        Some(refused) => frame.refused(refused),
-    };
+    let frame = visit.frame(Section::Deliveries).refused(refused.as_ref());
     let raw = event.as_ref().filter(|_| sight.sees);
     let page = Page {
         row: Row::of(&delivery, &frame),
@@ -101,10 +97,7 @@ async fn show(state: &HttpState, visit: Visit, id: &str, refused: Option<Refused
         event,
         delivery,
     };
-    match refused {
-        None => frame::page(&page),
-        Some(refused) => frame::page_refused(&page, &refused),
-    }
+    frame::page_after(&page, refused.as_ref())
 }
 
 type Found = (Delivery, Option<KeptEvent>, Vec<Hold>);

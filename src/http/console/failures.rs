@@ -122,11 +122,7 @@ async fn show(state: &HttpState, visit: Visit, cause: &str, refused: Option<Refu
             return frame::no_page(visit, Section::Failures, &refused);
         }
     };
-    let frame = visit.frame(Section::Failures);
-    let frame = match &refused {
-        None => frame,
-        Some(refused) => frame.refused(refused),
-    };
+    let frame = visit.frame(Section::Failures).refused(refused.as_ref());
     let mut people = BTreeMap::new();
     for person in found.iter().filter_map(Delivery::person) {
         let shown = (plain(&person.to_string()), address::of_person(&person));
@@ -140,10 +136,7 @@ async fn show(state: &HttpState, visit: Visit, cause: &str, refused: Option<Refu
         frame,
         people,
     };
-    match refused {
-        None => frame::page(&page),
-        Some(refused) => frame::page_refused(&page, &refused),
-    }
+    frame::page_after(&page, refused.as_ref())
 }
 
 /// `POST /console/failures/{cause}`

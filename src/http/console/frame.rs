@@ -120,11 +120,13 @@ impl Notice {
 }
 
 impl Frame {
-    /// The same with why something was not done.
+    /// The same with why something was not done, if it was not.
     #[must_use]
-    pub fn refused(self, refused: &Refused) -> Self {
-        let notice = Some(Notice { good: false, text: format!("Not done: {refused}.") });
-        Self { notice, ..self }
+    pub fn refused(mut self, refused: Option<&Refused>) -> Self {
+        if let Some(refused) = refused {
+            self.notice = Some(Notice { good: false, text: format!("Not done: {refused}.") });
+        }
+        self
     }
 
     /// Whether whoever is signed in may do this.
@@ -277,9 +279,12 @@ pub fn page(template: &impl Template) -> Response {
     }
 }
 
-/// A page with the status of a deed that was not done.
-pub fn page_refused(template: &impl Template, refused: &Refused) -> Response {
-    (status_of_refused(refused), page(template)).into_response()
+/// A page with the status of a deed that was not done, if one was not.
+pub fn page_after(template: &impl Template, refused: Option<&Refused>) -> Response {
+    match refused {
+        None => page(template),
+        Some(refused) => (status_of_refused(refused), page(template)).into_response(),
+    }
 }
 
 #[derive(Template)]
@@ -304,5 +309,5 @@ pub fn no_page(visit: Visit, section: Section, refused: &Refused) -> Response {
         text.replace_range(..1, &first);
     }
     frame.notice = Some(Notice { good: false, text: format!("{text}.") });
-    page_refused(&NoPage { frame, title }, refused)
+    page_after(&NoPage { frame, title }, Some(refused))
 }

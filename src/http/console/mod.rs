@@ -12,7 +12,6 @@ mod events;
 mod explained;
 mod failures;
 mod fields;
-mod form;
 mod frame;
 mod now;
 mod people;

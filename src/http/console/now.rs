@@ -8,7 +8,7 @@ use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Chart};
-use super::form::Form;
+use super::fields::{Fields, Filled};
 use super::frame::{self, Frame, Section, lasting};
 use super::visit::{Visit, done};
 use crate::clock::elapsed_ms;
@@ -99,31 +99,37 @@ pub(super) async fn page(State(state): State<Arc<HttpState>>, visit: Visit) -> R
 }
 
 /// `POST /console`: pauses something, or ends a pause.
-pub(super) async fn act(State(state): State<Arc<HttpState>>, visit: Visit, form: Form) -> Response {
-    let acted = match verb(&form, visit.now) {
-        Ok(verb) => state.act(&visit.actor, verb).await,
-        Err(refused) => Err(refused),
+pub(super) async fn act(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    Filled(filled): Filled,
+) -> Response {
+    let acted = async {
+        let verb = verb(&filled?, visit.now)?;
+        state.act(&visit.actor, verb).await
     };
-    match acted {
+    match acted.await {
         Ok(outcome) => done("/console", &outcome),
         Err(refused) => shown(&state, visit, Some(&refused)).await,
     }
 }
 
-fn verb(form: &Form, now: Timestamp) -> Result<Verb, Refused> {
-    let scope = form.one("scope").parse::<PauseScope>().map_err(Refused::Wrong)?;
-    match form.one("deed") {
-        "resume" => Ok(Verb::Resume { scope }),
-        "pause" => {
-            let until = match form.one("hours") {
-                "" => None,
-                text => {
+fn verb(filled: &Fields, now: Timestamp) -> Result<Verb, Refused> {
+    let scope =
+        filled.one("scope").unwrap_or_default().parse::<PauseScope>().map_err(Refused::Wrong)?;
+    match filled.one("deed") {
+        Some("resume") => Ok(Verb::Resume { scope }),
+        Some("pause") => {
+            let until = match filled.one("hours") {
+                None => None,
+                Some(text) => {
                     let hours = text.parse::<i64>().ok().filter(|hours| (1..=168).contains(hours));
                     let wrong = || Refused::Wrong("a pause lasts 1 to 168 hours".to_owned());
                     Some(now + SignedDuration::from_hours(hours.ok_or_else(wrong)?))
                 }
             };
-            Ok(Verb::Pause { scope, reason: form.one("reason").to_owned(), until })
+            let reason = filled.one("reason").unwrap_or_default().to_owned();
+            Ok(Verb::Pause { scope, reason, until })
         }
         _ => Err(Refused::Wrong("this form is not known here: load the page again".to_owned())),
     }
@@ -165,20 +171,13 @@ async fn shown(state: &HttpState, visit: Visit, refused: Option<&Refused>) -> Re
     let mut scopes = vec!["all".to_owned()];
     scopes.extend(pulse.syncs.iter().map(|of| format!("source {}", of.source)));
     scopes.extend(["target", "lane bulk", "lane live"].map(str::to_owned));
-    let frame = visit.frame(Section::Now);
-    let frame = match refused {
-        Some(refused) => frame.refused(refused),
-        None => frame,
-    };
+    let frame = visit.frame(Section::Now).refused(refused);
     let charts = charts(&pulse.spans, &frame);
     let rows = pulse.spans.iter().rev().take(ROWS).map(row).collect();
     let why = away.clone().map(Refused::Unavailable);
     let page =
         Page { frame, away, warnings, ends, pauses, scopes, depth, pulse, charts, rows, syncs };
-    match refused.or(why.as_ref()) {
-        Some(why) => frame::page_refused(&page, why),
-        None => frame::page(&page),
-    }
+    frame::page_after(&page, refused.or(why.as_ref()))
 }
 
 fn row(span: &Span) -> Row {

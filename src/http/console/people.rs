@@ -79,19 +79,15 @@ async fn show(
         (Err(error), refused) => (Vec::new(), refused.or(Some(error))),
     };
     let more = found.len() > MOST;
-    let page = |frame| Page {
+    let page = Page {
         widely: visit.actor.access >= Access::Operator,
         text: plain(asked.one("q").unwrap_or_default()),
         found: found.iter().take(MOST).map(Row::of).collect(),
-        frame,
+        frame: visit.frame(Section::People).refused(refused.as_ref()),
         sight,
         more,
     };
-    let frame = visit.clone().frame(Section::People);
-    match refused {
-        None => frame::page(&page(frame)),
-        Some(refused) => frame::page_refused(&page(frame.refused(&refused)), &refused),
-    }
+    frame::page_after(&page, refused.as_ref())
 }
 
 async fn find(state: &HttpState, visit: &Visit, asked: &Fields) -> Result<Vec<Somebody>, Refused> {

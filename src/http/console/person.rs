@@ -159,11 +159,7 @@ async fn show(
             Some(Refused::NotFound(told.to_owned()))
         });
     }
-    let frame = visit.frame(Section::People);
-    let frame = match &refused {
-        None => frame,
-        Some(refused) => frame.refused(refused),
-    };
+    let frame = visit.frame(Section::People).refused(refused.as_ref());
     let all = format!(
         "{}?source={}&employee={}",
         Section::Deliveries.path(),
@@ -184,10 +180,7 @@ async fn show(
     if !page.sight.sees {
         page.known.link.iter_mut().for_each(veil_link);
     }
-    match refused {
-        None => frame::page(&page),
-        Some(refused) => frame::page_refused(&page, &refused),
-    }
+    frame::page_after(&page, refused.as_ref())
 }
 
 async fn explain(

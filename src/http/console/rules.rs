@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use similar::{ChangeTag, TextDiff};
 
-use super::form::Form;
+use super::fields::Filled;
 use super::frame::{self, Frame, Section};
 use super::visit::{Visit, done};
 use crate::http::HttpState;
@@ -61,28 +61,28 @@ async fn shown(
         Ok(_) => RulesTold::default(),
         Err(refused) => return frame::no_page(visit, Section::Rules, &refused),
     };
-    let frame = visit.frame(Section::Rules);
-    match refused {
-        None => frame::page(&Page { frame, told, trial }),
-        Some(refused) => {
-            frame::page_refused(&Page { frame: frame.refused(refused), told, trial }, refused)
-        }
-    }
+    let frame = visit.frame(Section::Rules).refused(refused);
+    frame::page_after(&Page { frame, told, trial }, refused)
 }
 
 /// `POST /console/rules`: has the rules reloaded, or tries an expression.
-pub(super) async fn act(State(state): State<Arc<HttpState>>, visit: Visit, form: Form) -> Response {
-    let mut trial = Trial {
-        expression: form.one("expression").to_owned(),
-        key: form.one("key").to_owned(),
-        tried: Vec::new(),
+pub(super) async fn act(
+    State(state): State<Arc<HttpState>>,
+    visit: Visit,
+    Filled(filled): Filled,
+) -> Response {
+    let filled = match filled {
+        Ok(filled) => filled,
+        Err(refused) => return shown(&state, visit, Trial::default(), Some(&refused)).await,
     };
-    let refused = match form.one("deed") {
-        "reload" => match state.act(&visit.actor, Verb::Reload).await {
+    let text = |name| filled.one(name).unwrap_or_default().to_owned();
+    let mut trial = Trial { expression: text("expression"), key: text("key"), tried: Vec::new() };
+    let refused = match filled.one("deed") {
+        Some("reload") => match state.act(&visit.actor, Verb::Reload).await {
             Ok(outcome) => return done("/console/rules", &outcome),
             Err(refused) => refused,
         },
-        "try" => match try_out(&state, &visit, &trial).await {
+        Some("try") => match try_out(&state, &visit, &trial).await {
             Ok(tried) => {
                 trial.tried = tried;
                 return shown(&state, visit, trial, None).await;

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::form::Form;
+use super::fields::{Fields, Filled};
 use super::frame::{self, Frame, Section};
 use super::visit::{Lenient, Visit, done};
 use crate::http::HttpState;
@@ -78,14 +78,8 @@ async fn listed(
         Ok(Answer::Pulse(pulse)) => pulse.syncs.into_iter().map(|sync| sync.source).collect(),
         _ => Vec::new(),
     };
-    let frame = visit.frame(Section::Runs);
-    match refused {
-        None => frame::page(&List { frame, runs, sources, more }),
-        Some(refused) => {
-            let list = List { frame: frame.refused(refused), runs, sources, more };
-            frame::page_refused(&list, refused)
-        }
-    }
+    let frame = visit.frame(Section::Runs).refused(refused);
+    frame::page_after(&List { frame, runs, sources, more }, refused)
 }
 
 fn away(visit: Visit, error: &StoreError) -> Response {
@@ -96,19 +90,19 @@ fn away(visit: Visit, error: &StoreError) -> Response {
 pub(super) async fn start(
     State(state): State<Arc<HttpState>>,
     visit: Visit,
-    form: Form,
+    Filled(filled): Filled,
 ) -> Response {
-    let source = Some(form.one("source")).filter(|name| !name.is_empty()).map(SourceName::new);
-    let asked = match form.one("deed") {
-        "sync" => Ok(Verb::Sync { source, plan: false }),
-        "plan" => Ok(Verb::Sync { source, plan: true }),
-        _ => Err(unknown()),
+    let acted = async {
+        let filled = filled?;
+        let plan = match filled.one("deed") {
+            Some("sync") => false,
+            Some("plan") => true,
+            _ => return Err(unknown()),
+        };
+        let source = filled.one("source").map(SourceName::new);
+        state.act(&visit.actor, Verb::Sync { source, plan }).await
     };
-    let acted = match asked {
-        Ok(verb) => state.act(&visit.actor, verb).await,
-        Err(refused) => Err(refused),
-    };
-    match acted {
+    match acted.await {
         Ok(outcome) => done("/console/runs", &outcome),
         Err(refused) => listed(&state, visit, SHOWN, Some(&refused)).await,
     }
@@ -226,18 +220,12 @@ async fn shown(state: &HttpState, visit: Visit, id: &RunId, refused: Option<&Ref
     };
     let is_long = items.len() > ITEMS;
     let (personal, can_unmask) = personal(&visit, &run);
-    let frame = visit.frame(Section::Runs);
+    let frame = visit.frame(Section::Runs).refused(refused);
     let files = files(&run, &items);
     let (verdict, sections) =
         if is_long { (None, Vec::new()) } else { facts(&run, &items, personal, &frame) };
     let page = Page { frame, run, going, verdict, sections, is_long, can_unmask, files };
-    match refused {
-        None => frame::page(&page),
-        Some(refused) => {
-            let frame = page.frame.clone().refused(refused);
-            frame::page_refused(&Page { frame, ..page }, refused)
-        }
-    }
+    frame::page_after(&page, refused)
 }
 
 pub(super) async fn find(state: &HttpState, id: &RunId) -> Result<Run, Refused> {
@@ -306,37 +294,37 @@ pub(super) async fn decide(
     State(state): State<Arc<HttpState>>,
     visit: Visit,
     Path(id): Path<String>,
-    form: Form,
+    Filled(filled): Filled,
 ) -> Response {
     let run = RunId::new(id);
-    let acted = match verb(&state, &run, &form).await {
-        Ok(verb) => state.act(&visit.actor, verb).await,
-        Err(refused) => Err(refused),
+    let acted = async {
+        let verb = verb(&state, &run, &filled?).await?;
+        state.act(&visit.actor, verb).await
     };
-    match acted {
+    match acted.await {
         Ok(outcome) => done(&format!("/console/runs/{run}"), &outcome),
         Err(refused) => shown(&state, visit, &run, Some(&refused)).await,
     }
 }
 
 /// What a form asks for.
-async fn verb(state: &HttpState, id: &RunId, form: &Form) -> Result<Verb, Refused> {
+async fn verb(state: &HttpState, id: &RunId, filled: &Fields) -> Result<Verb, Refused> {
     let run = find(state, id).await?;
     let Run { id: run, source, slices, .. } = run;
     let slice = || {
-        let word = form.one("slice");
+        let word = filled.one("slice").ok_or_else(unknown)?;
         let found = slices.iter().find(|slice| slice.kind.word() == word).ok_or_else(unknown)?;
-        if form.one("seen") == seen(found) {
+        if filled.one("seen") == Some(&*seen(found)) {
             return Ok(found.kind);
         }
         let said = "somebody else has decided on this slice since the page was shown: this is how \
                     it stands now";
         Err(Refused::Conflict(said.to_owned()))
     };
-    Ok(match form.one("deed") {
-        "approve" => Verb::Approve { run, slice: Some(slice()?), whom: whom(form, &source)? },
+    let reason = filled.one("reason").unwrap_or_default().to_owned();
+    Ok(match filled.one("deed").unwrap_or_default() {
+        "approve" => Verb::Approve { run, slice: Some(slice()?), whom: whom(filled, &source)? },
         "reject" => {
-            let reason = form.one("reason").to_owned();
             if reason.is_empty() {
                 let said = "give a reason, for those who read the run later";
                 return Err(Refused::Wrong(said.to_owned()));
@@ -345,7 +333,7 @@ async fn verb(state: &HttpState, id: &RunId, form: &Form) -> Result<Verb, Refuse
         }
         // What a replay's preview showed, as a whole.
         "confirm" => Verb::Approve { run, slice: None, whom: Selection::All },
-        "refuse" => Verb::Reject { run, slice: None, reason: form.one("reason").to_owned() },
+        "refuse" => Verb::Reject { run, slice: None, reason },
         "cancel" => Verb::Cancel { run },
         "pause" => Verb::PauseRun { run },
         "resume" => Verb::ResumeRun { run },
@@ -354,17 +342,17 @@ async fn verb(state: &HttpState, id: &RunId, form: &Form) -> Result<Verb, Refuse
 }
 
 /// Whom an approval is for: everybody, or those who are ticked or listed, or all others.
-fn whom(form: &Form, source: &SourceName) -> Result<Selection, Refused> {
-    let listed = form.one("ids").split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
-    let ticked = form.all("id").iter().map(String::as_str);
+fn whom(filled: &Fields, source: &SourceName) -> Result<Selection, Refused> {
+    let listed = filled.one("ids").unwrap_or_default();
+    let listed = listed.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
     let before = format!("{source}/");
     let named: BTreeSet<EmployeeId> = listed
-        .chain(ticked)
+        .chain(filled.all("id"))
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .map(|text| EmployeeId::new(text.strip_prefix(&before).unwrap_or(text)))
         .collect();
-    match form.one("whom") {
+    match filled.one("whom").unwrap_or_default() {
         "all" if named.is_empty() => Ok(Selection::All),
         "all" => {
             let said = "ids are listed, and everybody is meant: say which";

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 pub const PASSWORD: &str = "three words and a half";
 
-const SETTINGS: &str = r#"[server]
+/// The configuration; `PUBLIC` stands for where it will be.
+pub const SETTINGS: &str = r#"[server]
 listen = "127.0.0.1:0"
 shutdown_seconds = 2
 public_url = "PUBLIC"
@@ -43,6 +44,12 @@ in_scope = "true"
 active = "true"
 fields.email = "root.email"
 "#;
+
+/// What a configuration says.
+pub fn settings(text: &str) -> Settings {
+    let read = config::parse(Path::new("instep.toml"), text, &|_| None);
+    read.unwrap_or_else(|failed| panic!("{:?}", failed.problems)).settings
+}
 
 /// One process with a console, on a clock that is moved by hand.
 pub struct House {
@@ -69,12 +76,9 @@ impl House {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let mut text = SETTINGS.replace("PUBLIC", &url);
         adjust(&mut text, &url);
-        let read = || -> Settings {
-            let read = config::parse(Path::new("instep.toml"), &text, &|_| None);
-            read.unwrap_or_else(|failed| panic!("{:?}", failed.problems)).settings
-        };
-        let desk = Desk::new(Arc::new(read()), store.clone(), clock.clone());
-        let mut instep = Instep::build(read(), store.clone(), clock.clone()).expect("built");
+        let desk = Desk::new(Arc::new(settings(&text)), store.clone(), clock.clone());
+        let mut instep =
+            Instep::build(settings(&text), store.clone(), clock.clone()).expect("built");
         if open {
             instep = instep.open_to_all();
         }

@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::house::{Browser, House};
+use super::house::{Browser, House, SETTINGS, settings};
 
 /// One answer of an API that says who asks, behind the gate of this configuration.
 async fn api(house: &House, gate: Gate) -> (Browser, CancellationToken) {
@@ -44,29 +44,10 @@ async fn api(house: &House, gate: Gate) -> (Browser, CancellationToken) {
 }
 
 fn gate(api: bool, house: &House) -> Gate {
-    let text = format!("[console]\napi = {api}\n{FAR_ENDS}");
-    let read = instep::config::parse(std::path::Path::new("x"), &text, &|_| None);
-    let settings = read.expect("a configuration").settings;
+    let text = SETTINGS.replace("[console]\n", &format!("[console]\napi = {api}\n"));
+    let settings = settings(&text.replace("PUBLIC", &house.url));
     Gate::of(&settings.console, None, &house.clock).expect("a gate")
 }
-
-const FAR_ENDS: &str = r#"[source.bob]
-type = "hibob"
-base_url = "http://127.0.0.1:9"
-service_user = "SERVICE-1234"
-token = "token"
-webhook_secrets = ["hook"]
-[target]
-type = "360learning"
-base_url = "http://127.0.0.1:9"
-client_id = "an-id"
-client_secret = "secret"
-default_group = "507f1f77bcf86cd799439011"
-[rules]
-in_scope = "true"
-active = "true"
-fields.email = "root.email"
-"#;
 
 async fn asked(browser: &mut Browser, authorization: &str) -> (u16, String) {
     let header = [("Authorization", authorization)];
