@@ -2,7 +2,6 @@
 //! on command: what is asked, in how many calls, with which bodies, and what each answer leads to.
 //! Groups, custom fields, managers and what belongs to them are tried in the sandbox's company.
 
-mod budget;
 mod catalogue;
 mod changes;
 mod connection;

@@ -71,7 +71,7 @@ async fn one_search_asks_for_many_and_answers_for_each() {
     assert_eq!(missing_fields(record, &wanted), ["work.department"]);
 
     assert_eq!(store.granted(), 1);
-    assert!(store.pauses().is_empty());
+    assert!(store.paused().is_empty());
     let requests = far.requests();
     assert!(requests[0].head.starts_with("POST /v1/people/search HTTP/1.1\r\n"));
     // printf SERVICE-1234:t0ken | base64
@@ -217,9 +217,9 @@ async fn a_limit_that_is_reached_pauses_the_budget_that_all_share() {
     let (hibob, store) = client(&settings(&far.base_url), &[]);
     let ids = [id("17")];
     hibob.employees(&ids, Lane::Live, soon()).await.expect("an answer");
-    assert!(store.pauses().is_empty());
+    assert!(store.paused().is_empty());
     hibob.employees(&ids, Lane::Live, soon()).await.expect("an answer");
-    assert_eq!(store.pauses(), [Duration::from_secs(21)]);
+    assert_eq!(store.paused(), [Duration::from_secs(21)]);
     for seconds in [7, 60] {
         match hibob.employees(&ids, Lane::Live, soon()).await {
             Err(SourceError::Wait { source_name, after }) => {
@@ -228,7 +228,7 @@ async fn a_limit_that_is_reached_pauses_the_budget_that_all_share() {
             other => panic!("we were told to wait: {other:?}"),
         }
     }
-    assert_eq!(store.pauses().last(), Some(&Duration::from_secs(60)));
+    assert_eq!(store.paused().last(), Some(&Duration::from_secs(60)));
     assert_eq!(store.granted(), 4);
 }
 

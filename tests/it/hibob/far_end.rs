@@ -1,19 +1,19 @@
-//! A far end that follows a script byte for byte, and a store that knows only budgets.
+//! A far end that follows a script byte for byte.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use instep::clock::Deadline;
 use instep::config::{Expression, HiBobSettings, RuleSettings};
-use instep::model::*;
+use instep::model::SourceName;
 use instep::sources::hibob::client::HiBob;
 use instep::store::budget::Budget;
-use instep::store::*;
-use jiff::Timestamp;
+use instep::store::{Rate, Store};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::budgets::OnlyBudgets;
 
 /// What the far end does with a request.
 pub enum Reply {
@@ -148,82 +148,4 @@ pub fn client(settings: &HiBobSettings, fields: &[&str]) -> (HiBob, Arc<OnlyBudg
 /// Time enough for any call of a test.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(30))
-}
-
-/// Grants every call and notes what was asked of it.
-#[derive(Default)]
-pub struct OnlyBudgets {
-    pub granted: Mutex<u32>,
-    pub pauses: Mutex<Vec<Duration>>,
-}
-
-impl OnlyBudgets {
-    pub fn granted(&self) -> u32 {
-        *self.granted.lock().expect("not poisoned")
-    }
-
-    pub fn pauses(&self) -> Vec<Duration> {
-        self.pauses.lock().expect("not poisoned").clone()
-    }
-}
-
-#[async_trait]
-#[rustfmt::skip]
-impl Store for OnlyBudgets {
-    async fn grant(&self, _: &str, _: Rate, want: u32) -> Result<Grant, StoreError> {
-        *self.granted.lock().expect("not poisoned") += want;
-        Ok(Grant::Calls(want))
-    }
-    async fn pause(&self, _: &str, pause: Duration) -> Result<(), StoreError> {
-        self.pauses.lock().expect("not poisoned").push(pause);
-        Ok(())
-    }
-    async fn accept(&self, _: Arrival) -> Result<Accepted, StoreError> { unreachable!() }
-    async fn lease(&self, _: LeaseRequest<'_>) -> Result<Vec<Lease>, StoreError> { unreachable!() }
-    async fn due(&self, _: &SourceName, _: usize) -> Result<Due, StoreError> { unreachable!() }
-    async fn save_link(&self, _: &Lease, _: &Link) -> Result<(), StoreError> { unreachable!() }
-    async fn settle(&self, _: Lease, _: Vec<Delivery>, _: Option<Link>) -> Result<(), StoreError> { unreachable!() }
-    async fn link(&self, _: &Person) -> Result<Option<Link>, StoreError> { unreachable!() }
-    async fn links(&self, _: &SourceName, _: Option<&str>, _: usize) -> Result<Links, StoreError> { unreachable!() }
-    async fn awaiting(&self, _: &SourceName, _: &str, _: usize) -> Result<Vec<Person>, StoreError> { unreachable!() }
-    async fn appointments(&self, _: Timestamp, _: usize) -> Result<Vec<(Person, Timestamp)>, StoreError> { unreachable!() }
-    async fn choose(&self, _: &Person, _: Option<&Choice>) -> Result<(), StoreError> { unreachable!() }
-    async fn choice(&self, _: &Person) -> Result<Option<Choice>, StoreError> { unreachable!() }
-    async fn unlink(&self, _: &Person) -> Result<bool, StoreError> { unreachable!() }
-    async fn note(&self, _: &str) -> Result<Option<String>, StoreError> { unreachable!() }
-    async fn put_note(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<bool, StoreError> { unreachable!() }
-    async fn notes(&self, _: &str) -> Result<Vec<(String, String)>, StoreError> { unreachable!() }
-    async fn forget(&self, _: &Person, _: Timestamp) -> Result<bool, StoreError> { unreachable!() }
-    async fn remember(&self, _: &Person) -> Result<bool, StoreError> { unreachable!() }
-    async fn forgotten(&self, _: &Person) -> Result<Option<Timestamp>, StoreError> { unreachable!() }
-    async fn all_forgotten(&self, _: &SourceName) -> Result<std::collections::BTreeMap<EmployeeId, Timestamp>, StoreError> { unreachable!() }
-    async fn dump(&self, _: Option<&str>, _: usize) -> Result<Dump, StoreError> { unreachable!() }
-    async fn restore(&self, _: &[Stored]) -> Result<(), StoreError> { unreachable!() }
-    async fn swap(&self, _: &[(Stored, Option<Stored>)]) -> Result<u64, StoreError> { unreachable!() }
-    async fn retire_keys(&self) -> Result<(), StoreError> { unreachable!() }
-    async fn wipe(&self) -> Result<(), StoreError> { unreachable!() }
-    async fn write_audit(&self, _: &AuditEntry) -> Result<(), StoreError> { unreachable!() }
-    async fn audit(&self, _: Option<&AuditId>, _: usize) -> Result<Vec<AuditEntry>, StoreError> { unreachable!() }
-    async fn owner(&self, _: &AccountId) -> Result<Option<Person>, StoreError> { unreachable!() }
-    async fn delivery(&self, _: &DeliveryId) -> Result<Option<Delivery>, StoreError> { unreachable!() }
-    async fn event(&self, _: &EventId) -> Result<Option<KeptEvent>, StoreError> { unreachable!() }
-    async fn deliveries(&self, _: &Filter, _: usize) -> Result<Vec<Delivery>, StoreError> { unreachable!() }
-    async fn close(&self, _: &[DeliveryId], _: DeliveryState, _: &str, _: Timestamp) -> Result<u64, StoreError> { unreachable!() }
-    async fn replay(&self, _: &[DeliveryId], _: Lane, _: Timestamp) -> Result<u64, StoreError> { unreachable!() }
-    async fn accept_all(&self, _: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> { unreachable!() }
-    async fn save_run(&self, _: &Run) -> Result<bool, StoreError> { unreachable!() }
-    async fn run(&self, _: &RunId) -> Result<Option<Run>, StoreError> { unreachable!() }
-    async fn runs(&self, _: Option<&SourceName>, _: usize) -> Result<Vec<Run>, StoreError> { unreachable!() }
-    async fn save_items(&self, _: &RunId, _: &[Item]) -> Result<(), StoreError> { unreachable!() }
-    async fn items(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Item>, StoreError> { unreachable!() }
-    async fn hold(&self, _: &Hold) -> Result<(), StoreError> { unreachable!() }
-    async fn release(&self, _: &str) -> Result<bool, StoreError> { unreachable!() }
-    async fn holds(&self) -> Result<Vec<Hold>, StoreError> { unreachable!() }
-    async fn depth(&self) -> Result<Depth, StoreError> { unreachable!() }
-    async fn trim(&self, _: Retention) -> Result<u64, StoreError> { unreachable!() }
-    async fn epoch(&self) -> Result<String, StoreError> { unreachable!() }
-    async fn check(&self) -> Result<Vec<String>, StoreError> { unreachable!() }
-    async fn save_page(&self, _: &RunId, _: &Page) -> Result<(), StoreError> { unreachable!() }
-    async fn pages(&self, _: &RunId, _: u64, _: usize) -> Result<Vec<Page>, StoreError> { unreachable!() }
-    async fn drop_pages(&self, _: &RunId) -> Result<(), StoreError> { unreachable!() }
 }

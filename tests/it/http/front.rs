@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::sick::Sick;
+use crate::harness::guarded::Guarded;
 
 pub const SECRET: &str = "test-secret";
 
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A receiver for one source, whose name no other test uses: metrics are the process's.
 pub struct Front {
     pub addr: SocketAddr,
-    pub store: Arc<Sick>,
+    pub store: Arc<Guarded<Sick>>,
     pub source: SourceName,
     pub wake: Arc<Notify>,
     /// Stops the server.
@@ -52,7 +53,7 @@ impl Front {
 
     pub async fn with(source: &str, limits: Limits, secrets: &[&str], deadline: Duration) -> Self {
         let (store, folder) = super::store();
-        let store = Arc::new(Sick::new(store));
+        let store = Arc::new(Sick::of(store));
         let source = SourceName::new(source);
         let (stop, unready) = (CancellationToken::new(), CancellationToken::new());
         let wake = Arc::new(Notify::new());

@@ -19,7 +19,7 @@ use instep::targets::learning360::Learning360;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::budget::Budgets;
+use crate::harness::budgets::OnlyBudgets;
 
 pub const PLATFORM: &str = "instep-bob";
 pub const GROUP: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -113,7 +113,7 @@ pub struct Company {
 pub struct FarEnd {
     pub base_url: String,
     company: Arc<Shared>,
-    pub budgets: Arc<Budgets>,
+    pub budgets: Arc<OnlyBudgets>,
 }
 
 struct Shared {

@@ -16,8 +16,8 @@ use instep::targets::learning360::Learning360;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::budget::Budgets;
 use super::far_end::{PLATFORM, deadline};
+use crate::harness::budgets::OnlyBudgets;
 use crate::sandbox::openapi::Spec;
 
 pub struct Town {
@@ -68,7 +68,7 @@ impl Town {
             timeout: Duration::from_secs(5),
         };
         change(&mut settings);
-        let budgets: Arc<Budgets> = Arc::default();
+        let budgets: Arc<OnlyBudgets> = Arc::default();
         let rate = Rate { calls: 50, per: Duration::from_secs(1), burst: 50 };
         let budget = |name: &str| {
             Arc::new(Budget::new(Arc::clone(&budgets) as _, name, rate, settings.timeout))
