@@ -4,7 +4,8 @@
 //! key that is new. What goes wrong is told in plain words, without anything that is known of the
 //! person.
 
-use std::pin::Pin;
+mod calls;
+
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -16,11 +17,10 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError,
-    Client, ClientId, ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
-    IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope,
+    AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
+    ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    IdTokenFields, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
     StandardErrorResponse, StandardTokenResponse, TokenResponse as _, UserInfoClaims,
 };
 use secrecy::ExposeSecret as _;
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
+use self::calls::{Http, not_believed, not_exchanged, not_found, provider};
 use super::{digest, same};
 use crate::clock::Clock;
 use crate::config::OidcSettings;
@@ -35,9 +36,6 @@ use crate::model::Access;
 
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(10);
-
-/// The most bytes of an answer.
-const LARGEST: usize = 1024 * 1024;
 
 /// How long what the provider says of itself is believed.
 const AGE: SignedDuration = SignedDuration::from_hours(1);
@@ -398,101 +396,6 @@ fn find<'v>(claims: &'v Value, name: &str) -> Option<&'v Value> {
         deep = Some(whole);
     }
     deep.filter(|value| !value.is_null())
-}
-
-fn provider(what: &str) -> OidcError {
-    OidcError::Provider(what.to_owned())
-}
-
-/// Why a call was not answered.
-#[derive(Debug, thiserror::Error)]
-enum CallError {
-    #[error("cannot be reached")]
-    Http(#[from] reqwest::Error),
-    #[error("answers at too great length")]
-    TooLong,
-}
-
-/// Our client for the calls of `openidconnect`. Each future is boxed: of a closure's, the compiler
-/// cannot tell that it can go from one thread to another.
-struct Http(reqwest::Client);
-
-impl<'c> AsyncHttpClient<'c> for Http {
-    type Error = CallError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, CallError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(call(&self.0, request))
-    }
-}
-
-async fn call(http: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, CallError> {
-    let mut answer = http.execute(request.try_into()?).await?;
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await? {
-        if body.len() + piece.len() > LARGEST {
-            return Err(CallError::TooLong);
-        }
-        body.extend_from_slice(&piece);
-    }
-    let mut response = HttpResponse::new(body);
-    *response.status_mut() = answer.status();
-    *response.headers_mut() = answer.headers().clone();
-    Ok(response)
-}
-
-fn not_found(error: &DiscoveryError<CallError>) -> OidcError {
-    let text = match error {
-        DiscoveryError::Request(error) => error.to_string(),
-        DiscoveryError::Response(status, ..) => {
-            format!("answers {} when asked who it is: see console.oidc.issuer", status.as_u16())
-        }
-        DiscoveryError::Validation(_) => {
-            "calls itself otherwise than console.oidc.issuer: write it as the provider does, up to \
-             the last slash"
-                .to_owned()
-        }
-        _ => "does not say who it is in a form that is known (OpenID Connect Discovery)".to_owned(),
-    };
-    tracing::warn!(why = text, "the OpenID provider was asked who it is");
-    OidcError::Provider(text)
-}
-
-type NotExchanged = RequestTokenError<CallError, StandardErrorResponse<CoreErrorResponseType>>;
-
-fn not_exchanged(error: &NotExchanged) -> OidcError {
-    let text = match error {
-        RequestTokenError::ServerResponse(said) => match said.error() {
-            CoreErrorResponseType::InvalidClient => {
-                "does not know this console: see console.oidc.client_id and client_secret"
-            }
-            CoreErrorResponseType::InvalidGrant => return OidcError::Lost,
-            _ => "refuses the code that it gave",
-        },
-        RequestTokenError::Request(_) => "cannot be reached",
-        _ => "answers in a form that is not known",
-    };
-    tracing::warn!(why = text, "the OpenID provider was asked for an ID token");
-    provider(text)
-}
-
-fn not_believed(error: &ClaimsVerificationError) -> OidcError {
-    let text = match error {
-        ClaimsVerificationError::Expired(_) => {
-            "gave an ID token of another time: compare its clock with this machine's"
-        }
-        ClaimsVerificationError::InvalidNonce(_) => return OidcError::Lost,
-        ClaimsVerificationError::InvalidAudience(_) => {
-            "gave an ID token that is for somebody else: see console.oidc.client_id"
-        }
-        ClaimsVerificationError::InvalidIssuer(_) => "gave an ID token of another issuer",
-        ClaimsVerificationError::SignatureVerification(_) => {
-            "gave an ID token that none of its keys has signed"
-        }
-        _ => "gave no ID token that can be believed",
-    };
-    tracing::warn!(why = text, "an ID token was refused");
-    provider(text)
 }
 
 #[cfg(test)]

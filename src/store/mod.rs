@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod finding;
 pub mod forget;
+mod lease;
 pub mod newest;
 mod portion;
 pub mod record;
@@ -23,8 +24,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::lease::{Due, Lease, LeaseRequest};
 pub use self::stored::{Dump, Found, Stored, StoredEvent};
-use crate::clock::Deadline;
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
     EmployeeId, Event, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
@@ -68,54 +69,6 @@ pub enum Accepted {
     New(DeliveryId),
     /// The same bytes came before and that delivery is waiting, done or ignored. It was counted.
     Repeat(DeliveryId),
-}
-
-/// The right to work on one person's due deliveries for a while. It cannot be copied, and settling
-/// consumes it.
-#[derive(Debug)]
-pub struct Lease {
-    /// Whose.
-    pub person: Person,
-    /// The fencing token: a later lease of this person has another one.
-    pub token: String,
-    /// No call may still be under way at this moment.
-    pub deadline: Deadline,
-    /// All deliveries of this person that were due, oldest first, [`Lease::MOST`] at most.
-    pub deliveries: Vec<Delivery>,
-    /// What is known of the person's account.
-    pub link: Option<Link>,
-    /// What a human decided about the person's account.
-    pub choice: Option<Choice>,
-}
-
-impl Lease {
-    /// The most deliveries of one person in one lease; further ones come with the next.
-    pub const MOST: usize = 1000;
-}
-
-/// What to lease.
-#[derive(Clone, Debug)]
-pub struct LeaseRequest<'a> {
-    /// Persons of this source only.
-    pub source: &'a SourceName,
-    /// So many persons at most.
-    pub persons: usize,
-    /// For so long.
-    pub lasting: Duration,
-    /// Nobody is picked for work in this lane, which is paused. Who is picked for other work brings
-    /// it along.
-    pub without: Option<Lane>,
-}
-
-/// What waits to be leased in one source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Due {
-    /// Persons with due deliveries, counted up to the number that was asked for.
-    pub persons: usize,
-    /// Of them, those with due live work, counted likewise.
-    pub live: usize,
-    /// When the next person becomes due, when nobody is now.
-    pub next: Option<Timestamp>,
 }
 
 /// A source or the target, set aside: nothing is leased and no attempt is spent until `probe_at`.

@@ -288,6 +288,7 @@ async fn forms_that_make_no_sense_change_nothing() {
 
     // What came of a deed is shown to whoever did it, and a made-up entry shows nothing.
     let request = http.post(format!("{}/console/runs", open.url)).body("deed=plan");
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let to = answer.headers()[LOCATION].to_str().expect("text").to_owned();

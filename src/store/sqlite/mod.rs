@@ -10,6 +10,7 @@ mod accept;
 mod advice;
 mod audit;
 pub mod backup;
+mod check;
 mod close;
 mod file;
 mod forgotten;
@@ -23,12 +24,12 @@ mod readers;
 mod rows;
 mod runs;
 mod serving;
+mod stop;
 mod trim;
 mod whole;
 mod writer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,13 +38,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::OptionalExtension;
 
 use self::accept::Ready;
 use self::file::Db;
 use self::rate::Bucket;
 use self::readers::Readers;
 use self::rows::Written;
+use self::stop::Stop;
 use self::writer::Writer;
 use super::seal::{Keys, Place};
 use super::{
@@ -55,47 +56,6 @@ use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
     EmployeeId, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
 };
-
-/// Why a piece of work ended early.
-enum Stop {
-    /// SQLite could not.
-    Sqlite(rusqlite::Error),
-    /// A store's refusal, as the caller gets it.
-    Store(StoreError),
-    /// Something around SQLite could not.
-    Other(Box<dyn Error + Send + Sync>),
-}
-
-impl Stop {
-    /// The store did what it promises, and its answer is no.
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Store(_))
-    }
-
-    fn while_doing(self, doing: &'static str) -> StoreError {
-        let source = match self {
-            Self::Store(error) => return error,
-            Self::Sqlite(error) => advice::advise(error.sqlite_error_code(), error.into()),
-            Self::Other(error) => {
-                let sqlite = error.downcast_ref::<Arc<rusqlite::Error>>();
-                advice::advise(sqlite.and_then(|error| error.sqlite_error_code()), error)
-            }
-        };
-        StoreError::Unavailable { doing, source }
-    }
-}
-
-impl From<rusqlite::Error> for Stop {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// A number of rows as SQLite wants it.
 fn limit(rows: usize) -> i64 {
@@ -574,36 +534,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
-        let now = self.clock.now().to_string();
-        let written = now.clone();
-        let write = move |db: &Db| {
-            let sql = "INSERT INTO meta (name, value) VALUES ('checked', ?1) \
-                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            db.execute(sql, [written])?;
-            let mode: String = db.pragma_query_one(None, "journal_mode")?;
-            Ok(mode)
-        };
-        let mode = self.writer.write("check", write).await?;
-        let sql = "SELECT value FROM meta WHERE name = 'checked' AND value = ?1";
-        let read = move |db: &Db| {
-            let read: Option<String> = db.query_row(sql, [now], |row| row.get(0)).optional()?;
-            read.map(drop).ok_or_else(|| Stop::Other("what was written is not there".into()))
-        };
-        self.readers.read("check", read).await?;
-        let mut warnings = Vec::new();
-        if mode != "wal" {
-            warnings.push(format!(
-                "SQLite cannot use its write-ahead log here (it uses {mode}): put the file on a \
-                 local disk"
-            ));
-        }
-        if let Some(kind) = file::network(&self.path) {
-            warnings.push(format!(
-                "the database lies on a network file system ({kind}), where SQLite can lose or \
-                 damage data: put it on a local disk"
-            ));
-        }
-        Ok(warnings)
+        self.look_over().await
     }
 
     async fn save_page(&self, run: &RunId, page: &Page) -> Result<(), StoreError> {

@@ -1,4 +1,5 @@
-//! The runbook has a chapter for each alert, and its commands are ones that there are.
+//! The runbook has a chapter for each alert; what it and the README link to and tell people to type
+//! is there.
 
 use clap::Command;
 
@@ -25,42 +26,66 @@ fn each_alert_has_a_chapter_and_names_it() {
     }
 }
 
+/// What people read, and the folder that its links start from.
+const BOOKS: [(&str, &str); 2] = [("README.md", ""), ("deploy/runbook.md", "deploy")];
+
 #[test]
 fn links_lead_somewhere() {
-    let book = read("deploy/runbook.md");
-    let anchor = |title: &str| title.to_lowercase().replace(' ', "-");
-    let anchors: Vec<String> =
-        book.lines().filter_map(|line| line.strip_prefix("## ")).map(anchor).collect();
-    let links = book.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    for link in links {
-        match link.strip_prefix('#') {
-            Some(name) => assert!(anchors.iter().any(|it| it == name), "{link} leads nowhere"),
-            None => assert!(file("deploy").join(link).is_file(), "{link} is no file"),
+    for (name, folder) in BOOKS {
+        let book = read(name);
+        let mut fenced = false;
+        let text: Vec<&str> = book
+            .lines()
+            .filter(|line| {
+                let is_fence = line.trim_start().starts_with("```");
+                fenced ^= is_fence;
+                !fenced && !is_fence
+            })
+            .collect();
+        let anchors: Vec<String> = text.iter().filter_map(|line| anchor(line)).collect();
+        let text = text.join("\n");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            match link.strip_prefix('#') {
+                Some(to) => assert!(anchors.iter().any(|it| it == to), "{name}: {link}"),
+                None => assert!(file(folder).join(link).exists(), "{name}: {link} is not there"),
+            }
         }
     }
 }
 
+/// The anchor of a heading.
+fn anchor(line: &str) -> Option<String> {
+    let (marks, title) = line.split_once(' ')?;
+    (!marks.is_empty() && marks.bytes().all(|byte| byte == b'#')).then(|| {
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    })
+}
+
 #[test]
-fn its_commands_are_ones_that_there_are() {
-    let book = read("deploy/runbook.md");
-    let (mut whole, mut fenced) = (0, false);
-    for line in book.lines() {
-        if line.starts_with("```") {
-            fenced = !fenced;
-        } else if fenced && line.starts_with("instep ") {
-            let words = words(line.split(" #").next().unwrap_or_default());
-            let parsed = instep::cli::command().try_get_matches_from(&words);
-            assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("an error"));
-            whole += 1;
+fn commands_are_ones_that_there_are() {
+    for (name, _) in BOOKS {
+        let book = read(name);
+        let (mut whole, mut fenced) = (0, false);
+        for line in book.lines() {
+            if line.starts_with("```") {
+                fenced = !fenced;
+            } else if fenced && line.starts_with("instep ") {
+                let words = words(line.split(" #").next().unwrap_or_default());
+                let parsed = instep::cli::command().try_get_matches_from(&words);
+                assert!(parsed.is_ok(), "{name}: {line}: {}", parsed.expect_err("an error"));
+                whole += 1;
+            }
         }
-    }
-    assert!(whole > 15, "{whole} commands");
-    // Parts of commands, in running text.
-    let text = book.replace('\n', " ");
-    let spans = text.split('`').filter(|span| span.starts_with("instep "));
-    for span in spans {
-        let words = words(span);
-        known(span, &words[1..]);
+        assert!(whole > 15, "{name}: {whole} commands");
+        // Parts of commands, in running text.
+        let text = book.replace('\n', " ");
+        let spans = text.split('`').filter(|span| span.starts_with("instep "));
+        for span in spans {
+            let words = words(span);
+            known(span, &words[1..]);
+        }
     }
 }
 
