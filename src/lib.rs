@@ -15,6 +15,9 @@
 //! 10. [`sandbox`]: a HiBob and a 360Learning to practise on, over real HTTP.
 //! 11. [`app`]: the one place where everything is put together; [`cli`] is how people reach it.
 //!
+//! Beside them: [`config`], the typed configuration; [`clock`], the time as a thing that is passed in;
+//! [`schedule`], what runs when; [`telemetry`], logs, metrics and traces.
+//!
 //! Who may know whom is held by `tests/it/layers.rs`.
 
 pub mod access;

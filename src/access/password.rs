@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::model::Proof;
 
 /// The fewest characters.
-pub const FEWEST: usize = 12;
+const FEWEST: usize = 12;
 
 /// The most bytes: a longer text only costs time.
 pub const LONGEST: usize = 512;

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::store::{Filter, Store, StoreError};
 
 /// The code of deliveries that wait for a human to say whose an account is.
-pub const DISPUTED: &str = "disputed";
+const DISPUTED: &str = "disputed";
 
 /// The kind of the events by which people are looked at again after a choice.
 const KIND: &str = "instep.match";

@@ -162,7 +162,9 @@ pub(super) fn day(at: Timestamp) -> String {
 
 /// One JSON object per line.
 pub(super) fn lines<T>(all: &[T], whole: impl Fn(&T) -> serde_json::Value) {
-    all.iter().for_each(|one| anstream::println!("{}", whole(one)));
+    for one in all {
+        anstream::println!("{}", whole(one));
+    }
 }
 
 /// Says that there is nothing to list, and how that changes.

@@ -13,10 +13,10 @@ use super::{Delivery, DeliveryState, Failure, SourceName};
 const NO_CODE: &str = "unknown";
 
 /// The code of deliveries that wait because their source is on hold.
-pub const SOURCE_HELD: &str = "sourceHeld";
+const SOURCE_HELD: &str = "sourceHeld";
 
 /// The code of deliveries that wait because the target is on hold.
-pub const TARGET_HELD: &str = "targetHeld";
+const TARGET_HELD: &str = "targetHeld";
 
 /// What stands in a shape for something that differs from delivery to delivery.
 const ANYTHING: &str = "…";

@@ -188,7 +188,7 @@ fn may_be_shown(field: &str, value: &str, among_all: u64) -> bool {
 }
 
 /// Whether a field is about the person rather than about their work, by its name.
-pub fn is_personal(field: &str) -> bool {
+fn is_personal(field: &str) -> bool {
     let field = field.to_lowercase();
     PERSONAL.iter().any(|part| field.contains(part))
 }

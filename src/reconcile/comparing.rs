@@ -217,7 +217,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// The person's link as the target shows that it is.
-    pub fn true_link(&self, employee: &EmployeeId, account: &AccountId, wanted: &str) -> Link {
+    fn true_link(&self, employee: &EmployeeId, account: &AccountId, wanted: &str) -> Link {
         let mut link = self.links.get(employee).cloned().unwrap_or_default();
         if link.account.as_ref() != Some(account) {
             // A create that was begun is no account.

@@ -179,7 +179,7 @@ pub(super) async fn expire(
 }
 
 /// Whether somebody has to carry a run on.
-pub(super) fn is_unfinished(run: &Run) -> bool {
+fn is_unfinished(run: &Run) -> bool {
     matches!(run.state, RunState::Comparing | RunState::Applying)
 }
 

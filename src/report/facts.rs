@@ -313,7 +313,7 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
 }
 
 /// What is held in a run would be in one that is only planned.
-pub(super) fn would_be(held: &str) -> String {
+fn would_be(held: &str) -> String {
     held.replace(" held", " would be held")
 }
 

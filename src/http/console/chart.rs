@@ -19,7 +19,7 @@ const SHORTEST: i64 = 600;
 const CLASSES: [&str; 3] = ["first", "second", "third"];
 
 /// A moment and what there was; nothing where nothing is known.
-pub type Points = Vec<Option<(Timestamp, u64)>>;
+type Points = Vec<Option<(Timestamp, u64)>>;
 
 /// A chart as a page shows it.
 pub struct Chart {

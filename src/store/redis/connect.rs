@@ -27,9 +27,9 @@ use tokio::sync::Mutex;
 use crate::clock::Deadline;
 
 /// The most that dialling may take, name look-up, Sentinel and sign-in included.
-pub const DIAL: Duration = Duration::from_secs(3);
+const DIAL: Duration = Duration::from_secs(3);
 /// The most that one answer may take.
-pub const RESPONSE: Duration = Duration::from_secs(3);
+const RESPONSE: Duration = Duration::from_secs(3);
 /// After a failed dial everyone gets the same answer for so long.
 const REFUSED: Duration = Duration::from_millis(100);
 /// How long a call that met a broken connection may go on trying; enough for one new connection.

@@ -102,6 +102,8 @@ fn what_is_no_command_is_found() {
 #[track_caller]
 fn known(span: &str, words: &[String]) {
     let mut command: Command = instep::cli::command();
+    // Gives each command the flags that all have.
+    command.build();
     let mut at_command = true;
     for word in words {
         if let Some(flag) = word.strip_prefix("--") {
