@@ -265,7 +265,7 @@ async fn one(
             let link = preview.link.clone().unwrap_or_default();
             let account = preview.account.as_ref();
             let drift = differences(plan, account, &link, &preview.catalogue);
-            match gravest(plan, account) {
+            match gravest(plan, account, previewer.now) {
                 Some(kind) => Then::Change(kind, drift),
                 None => Then::Nothing(None),
             }

@@ -1,5 +1,9 @@
 //! Who is out of step, and in what: the account as it should be against the account as it is.
 
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::planning::Plan;
 use crate::model::{
     Account, AccountStatus, Catalogue, Change, ChangeKind, Desired, Drift, Field, GroupId, Link,
@@ -11,6 +15,13 @@ pub const EXTERNAL_ID: &str = "external_id";
 
 /// The name under which it is told that an account is known to be nobody's, though it is somebody's.
 pub const LINK: &str = "link";
+
+/// What an update writes.
+type Wishes = BTreeMap<Field, Option<String>>;
+
+/// An end that comes within this time is as good as a deactivation: 360Learning carries it out by
+/// itself, and hardly anybody would notice before.
+const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a plan would put right: each difference with what is there and what should be.
 pub fn differences(
@@ -99,16 +110,35 @@ fn is_arrival(drift: &Drift) -> bool {
 }
 
 /// The gravest change of a plan; none when there is nothing to do.
-pub fn gravest(plan: &Plan, account: Option<&Account>) -> Option<ChangeKind> {
+pub fn gravest(plan: &Plan, account: Option<&Account>, now: Timestamp) -> Option<ChangeKind> {
     let kind = |step: &Change| match step {
         Change::Deactivate => ChangeKind::Deactivate,
         Change::Create { .. } if account.is_none() => ChangeKind::Create,
         Change::Create { .. } => ChangeKind::Reactivate,
+        Change::Update(fields) if account.is_some_and(|it| ends(fields, it, now)) => {
+            ChangeKind::Deactivate
+        }
         Change::Update(fields) if fields.contains_key(&Field::Email) => ChangeKind::ChangeMail,
         Change::Leave { .. } => ChangeKind::LeaveGroup,
         _ => ChangeKind::Update,
     };
     plan.steps.iter().map(kind).min()
+}
+
+/// Whether this update makes the target deactivate an account that is in use.
+fn ends(fields: &Wishes, account: &Account, now: Timestamp) -> bool {
+    let before = account.fields.get(&Field::DeactivateAt);
+    account.status != AccountStatus::Deleted && ends_soon(fields, before.map(String::as_str), now)
+}
+
+/// Whether an update has the target deactivate an account by itself soon, and sooner than it would
+/// have. `before`: the end that the account has.
+pub fn ends_soon(fields: &Wishes, before: Option<&str>, now: Timestamp) -> bool {
+    let moment = |text: &str| text.parse::<Timestamp>().ok();
+    let Some(end) = fields.get(&Field::DeactivateAt).and_then(|end| moment(end.as_deref()?)) else {
+        return false;
+    };
+    end.duration_since(now) <= SOON && before.and_then(moment).is_none_or(|before| end < before)
 }
 
 /// How one person's account differs from what the rules want, in words without values; nothing
@@ -148,6 +178,39 @@ fn differs(desired: &Desired, field: Field, wanted: Option<&String>, account: &A
 mod tests {
     use super::*;
     use crate::model::AccountId;
+
+    #[test]
+    fn an_end_that_is_near_is_a_deactivation() {
+        let now: Timestamp = "2026-03-02T02:30:00Z".parse().unwrap();
+        let kind = |end: Option<&str>, before: Option<&str>, status| {
+            let fields = before.map(|before| (Field::DeactivateAt, before.to_owned()));
+            let id = AccountId::new("a");
+            let account = Account { id, status, fields: fields.into_iter().collect() };
+            let wish = (Field::DeactivateAt, end.map(str::to_owned));
+            let plan = Plan {
+                account: Some(account.id.clone()),
+                steps: vec![Change::Update([wish].into())],
+            };
+            gravest(&plan, Some(&account), now)
+        };
+        let (active, deleted) = (AccountStatus::Active, AccountStatus::Deleted);
+        let (near, nearer, far) =
+            ("2026-03-09T02:30:00Z", "2026-03-03T00:00:00Z", "2026-03-09T02:30:01Z");
+        let (ends, update) = (Some(ChangeKind::Deactivate), Some(ChangeKind::Update));
+        for (end, before, status, expected) in [
+            (Some(near), None, active, ends),
+            (Some(near), None, AccountStatus::Invited, ends),
+            (Some(far), None, active, update),
+            (Some(nearer), Some(near), active, ends),
+            (Some(near), Some(far), active, ends),
+            // Later than it would have been, or not at all any more.
+            (Some(near), Some(nearer), active, update),
+            (None, Some(near), active, update),
+            (Some(near), None, deleted, update),
+        ] {
+            assert_eq!(kind(end, before, status), expected, "{end:?} {before:?}");
+        }
+    }
 
     #[test]
     fn drift_is_told_in_words() {

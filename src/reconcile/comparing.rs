@@ -290,7 +290,7 @@ impl<'r> Comparison<'r> {
         }
         let mail = desired.fields.get(&Field::Email).cloned().flatten().unwrap_or_default();
         Some(Found {
-            kind: gravest(&plan, account.as_ref()),
+            kind: gravest(&plan, account.as_ref(), self.now),
             account: account.map(|account| account.id),
             by,
             drift,

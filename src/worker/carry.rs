@@ -13,6 +13,7 @@ use super::retry::Verdict;
 use super::swap::MAIL_TAKEN;
 use super::turn::lane;
 use crate::model::{AccountId, AccountStatus, Change, Done, Field, GroupId, IN_BULK, Intent, Link};
+use crate::provisioning::drift::ends_soon;
 use crate::provisioning::planning::{self, Plan};
 use crate::provisioning::resolving::Resolved;
 use crate::store::StoreError;
@@ -123,8 +124,16 @@ impl Worker {
                 self.save(case, link).await?;
             }
             Change::Deactivate => return self.write_down_belongings(case, link, done).await,
-            // Until it is known whether it is done, nobody shall believe what the link says.
-            Change::Update(fields) => link.applied.retain(|field, _| !fields.contains_key(field)),
+            Change::Update(fields) => {
+                let before = link.applied.get(&Field::DeactivateAt).and_then(Option::as_deref);
+                let is_new = link.restoring
+                    || plan.steps.iter().any(|step| matches!(step, Change::Create { .. }));
+                if !is_new && ends_soon(fields, before, self.clock.now()) {
+                    self.may_deactivate(case, link).await?;
+                }
+                // Until it is known whether it is done, nobody shall believe what the link says.
+                link.applied.retain(|field, _| !fields.contains_key(field));
+            }
             Change::SetCustom(values) => link.custom.retain(|field, _| !values.contains_key(field)),
             _ => {}
         }

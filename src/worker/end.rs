@@ -125,6 +125,7 @@ impl Worker {
         let far_end = &self.target.far_end;
         let (reason, refused) = match verdict {
             Verdict::GiveBack(after) => return End::GiveBack(after, None),
+            Verdict::Waits { after, why } => return End::GiveBack(after, Some(why)),
             Verdict::Dead { code, advice } => return End::Dead { code, reason: advice },
             Verdict::LookAgain { code, advice } => {
                 // A swap is given time: the account stands where nobody finds it.

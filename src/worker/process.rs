@@ -247,7 +247,7 @@ impl Worker {
                     let (decided, brought) = self
                         .bring_about(&case, &desired, gone, candidates, &mut link, &mut done)
                         .await;
-                    if matches!(brought, Err(Verdict::GiveBack(_))) {
+                    if matches!(brought, Err(Verdict::GiveBack(_) | Verdict::Waits { .. })) {
                         return (decided, brought);
                     }
                     let told = self.tell_who_waits(&case, &desired, &mut link).await;

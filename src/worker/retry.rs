@@ -45,6 +45,13 @@ impl Delays {
 pub enum Verdict {
     /// Give the work back without spending an attempt; due again after this.
     GiveBack(Duration),
+    /// The same, and those who look are told why it waits.
+    Waits {
+        /// Due again after this.
+        after: Duration,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// Something failed that may be wrong for everybody: a hold, unless it is this person's own.
     Failed(String),
     /// We are refused altogether: hold, and probe once a minute.

@@ -358,6 +358,9 @@ impl Worker {
     async fn unread(&self, leases: Vec<Lease>, live: &Arc<Live>, verdict: Verdict, probing: bool) {
         let (reason, refused) = match verdict {
             Verdict::GiveBack(after) => return self.give_back(leases, after, None).await,
+            Verdict::Waits { after, why } => {
+                return self.give_back(leases, after, Some(&why)).await;
+            }
             Verdict::Refused(reason) => (reason, true),
             Verdict::Failed(reason) => (reason, false),
             Verdict::LookAgain { code, advice } | Verdict::Dead { code, advice } => {

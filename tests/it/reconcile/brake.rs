@@ -2,7 +2,9 @@
 
 use instep::app::{approve, reject};
 use instep::model::{DeliveryState, EmployeeId, Selection};
+use instep::sandbox::Change;
 use instep::store::Filter;
+use jiff::ToSpan as _;
 
 use super::*;
 
@@ -15,7 +17,8 @@ fn usual(toml: &mut String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_slice_waits_for_a_human_and_the_rest_goes_on() {
-    let town = linked(known(60), Kept::Sqlite, |_| {}).await;
+    // More are approved than the hour allows: a human has seen them.
+    let town = linked(known(60), Kept::Sqlite, usual).await;
     let _serving = town.serve(&[]).await;
     let actives = town.actives();
     for id in &actives[..12] {
@@ -92,4 +95,90 @@ async fn a_few_leavers_notice_nothing() {
         town.change(id, left());
     }
     town.in_step().await;
+}
+
+/// Those of them who may not use the LMS any more.
+fn gone(town: &Town, ids: &[String]) -> usize {
+    ids.iter().filter(|id| town.account_of(id)["status"] == "deleted").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_and_a_run_together_stay_within_the_hour() {
+    let town = Town::new(known(60), Kept::Sqlite, usual).await;
+    let serving = town.serve(&[]).await;
+    sync(&town).await;
+    town.hook_to(&serving);
+    let actives = town.actives();
+    for id in &actives[..8] {
+        town.change(id, left());
+    }
+    town.in_step().await;
+    assert_eq!(gone(&town, &actives[..8]), 8, "as many as may come at once");
+    for id in &actives[8..11] {
+        let id = Some(id.clone());
+        let change = Change { id, merge: left(), silent: true, ..Change::default() };
+        town.sandbox.change(&change).expect("they left");
+    }
+    let watch = async {
+        let waits = async || {
+            let waiting = Filter { state: Some(DeliveryState::Waiting), ..Filter::default() };
+            let waiting = town.deliveries(&waiting).await;
+            let is_told = |reason: &String| reason.starts_with("waits for its turn");
+            let told = |it: &&instep::model::Delivery| it.reason.as_ref().is_some_and(is_told);
+            waiting.iter().filter(told).filter(|it| it.attempts == 0).count() == 3
+        };
+        town.until("the run waits for its turn", waits).await;
+        town.told(&["runs", "cancel", "last", "--by", "ann"]).await;
+    };
+    let (ended, ()) = tokio::join!(run(&town, false), watch);
+    let ended = ended.expect("a run");
+    assert_eq!(slice(&ended, ChangeKind::Deactivate), &SliceState::Free, "by itself it is small");
+    assert_eq!(gone(&town, &actives[..11]), 8, "{}", town.report().await);
+}
+
+/// The end of their contract is known, and 360Learning is told of it.
+fn with_ends(toml: &mut String) {
+    usual(toml);
+    let fields = "[rules.fields]\n";
+    let rule = format!("{fields}deactivate_at = \"internal.terminationDate\"\n");
+    assert!(toml.contains(fields));
+    *toml = toml.replace(fields, &rule);
+}
+
+/// So many days from now, as HR writes a date.
+fn in_days(town: &Town, days: i64) -> Value {
+    let zoned = town.now().to_zoned(jiff::tz::TimeZone::UTC) + days.days();
+    json!({"internal": {"terminationDate": zoned.date().to_string()}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_is_near_is_a_deactivation() {
+    let town = linked(known(60), Kept::Sqlite, with_ends).await;
+    let serving = town.serve(&[]).await;
+    let actives = town.actives();
+    let ending = |ids: &[String]| {
+        let ends = |id: &&String| town.account_of(id)["toBeDeactivatedAt"].is_string();
+        ids.iter().filter(ends).count()
+    };
+    for id in &actives[..12] {
+        town.change(id, in_days(&town, 2));
+    }
+    for id in &actives[12..24] {
+        town.change(id, in_days(&town, 60));
+    }
+    let run = sync(&town).await;
+    assert!(matches!(slice(&run, ChangeKind::Deactivate), SliceState::Held { .. }), "{run:#?}");
+    assert_eq!(slice(&run, ChangeKind::Update), &SliceState::Free);
+    assert_eq!(ending(&actives[..12]), 0, "360Learning would deactivate them by itself");
+    assert_eq!(ending(&actives[12..24]), 12, "{}", town.report().await);
+    // So it is when webhooks say it.
+    town.hook_to(&serving);
+    for id in &actives[24..44] {
+        town.change(id, in_days(&town, 2));
+    }
+    town.at_rest().await;
+    let ended = ending(&actives[24..44]);
+    assert!((1..=10).contains(&ended), "{ended}");
+    let stopped = Filter { code: Some("brake".into()), ..Filter::default() };
+    assert_eq!(town.deliveries(&stopped).await.len(), 20 - ended, "{}", town.report().await);
 }
