@@ -10,11 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::preview::{Preview, PreviewError, Previewer};
+use super::told::ToldRun;
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::model::{
-    AccountId, Arrival, Candidate, Choice, Delivery, DeliveryId, DeliveryState, EmployeeId, Event,
-    Lane, Link, Person, Probe,
+    AccountId, Arrival, Candidate, Choice, Delivery, DeliveryId, DeliveryState, Drift, EmployeeId,
+    Event, Lane, Link, Person, Probe, RunState,
 };
 use crate::store::{Filter, Store, StoreError};
 
@@ -23,6 +24,9 @@ const DISPUTED: &str = "disputed";
 
 /// The kind of the events by which people are looked at again after a choice.
 const KIND: &str = "instep.match";
+
+/// Among so many of the newest runs is each source's newest full sync.
+const LATEST: usize = 50;
 
 /// So many deliveries are read together.
 const PAGE: usize = 500;
@@ -33,11 +37,71 @@ const TURN: Duration = Duration::from_secs(10);
 /// How often it is tried meanwhile.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// Those whose account is disputed: the newest dead letter of each person, newest first.
+/// Somebody whose account is disputed.
+#[derive(Clone, Debug)]
+pub struct Dispute {
+    /// Who.
+    pub person: Person,
+    /// Since when that is known.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+    /// The dead letter that waits for a decision; none when a full sync found it.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// Those whose account is disputed: by the newest dead letter of each person, newest first, and then
+/// those whom only the newest full sync of each source found to be so.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn disputes(store: &dyn Store) -> Result<Vec<Delivery>, StoreError> {
+pub async fn disputes(store: &dyn Store) -> Result<Vec<Dispute>, StoreError> {
+    let mut disputes = Vec::new();
+    for delivery in dead_letters(store).await? {
+        let Some(person) = delivery.person() else { continue };
+        let (since, reason) = (delivery.received_at, delivery.reason);
+        disputes.push(Dispute { person, since, reason, delivery: Some(delivery.id) });
+    }
+    let mut runs = store.runs(None, LATEST).await?;
+    runs.retain(|run| !run.is_replay() && matches!(run.state, RunState::Applying | RunState::Done));
+    let mut sources = HashSet::new();
+    for run in runs.into_iter().filter(|run| sources.insert(run.source.clone())) {
+        for item in ToldRun::items(store, &run).await? {
+            let reason = item.drift.iter().find_map(|drift| match drift {
+                Drift::Disputed { reason } => Some(reason.clone()),
+                _ => None,
+            });
+            let (Some(employee), Some(_)) = (item.employee, &reason) else { continue };
+            let person = Person { source: run.source.clone(), employee };
+            if disputes.iter().any(|known| known.person == person)
+                || was_looked_at(store, &person, run.started_at).await?
+            {
+                continue;
+            }
+            disputes.push(Dispute { person, since: run.started_at, reason, delivery: None });
+        }
+    }
+    Ok(disputes)
+}
+
+/// Whether somebody decided, or the live road met them, since a moment.
+async fn was_looked_at(
+    store: &dyn Store,
+    person: &Person,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let newest = Filter {
+        source: Some(person.source.clone()),
+        employee: Some(person.employee.to_string()),
+        ..Filter::default()
+    };
+    let newest = store.deliveries(&newest, 1).await?;
+    Ok(newest.iter().any(|delivery| delivery.received_at >= since)
+        || store.choice(person).await?.is_some())
+}
+
+/// The newest disputed dead letter of each person.
+async fn dead_letters(store: &dyn Store) -> Result<Vec<Delivery>, StoreError> {
     let mut seen = HashSet::new();
     let disputed = Filter {
         state: Some(DeliveryState::Dead),

@@ -52,7 +52,7 @@ use desk::{People, Serving};
 pub use difference::{Counts, Difference, Rivals, Turn};
 pub use examples::{Mismatch, Outcome, run_examples};
 pub use items::Totals;
-pub use matches::{Matter, NotDecided, consider, disputes};
+pub use matches::{Dispute, Matter, NotDecided, consider, disputes};
 pub use misses::misses;
 pub use moving::{MoveError, Moved, export, import};
 pub use names::misnamed;

@@ -14,13 +14,11 @@ use super::deliveries::table::{plain, time};
 use super::deliveries::{Exit, Terminal};
 use super::explain::show_candidate;
 use super::runs::who;
-use crate::app::{self, Desk, Matter, NotDecided, Preview, Previewer, Verdict};
+use crate::app::{self, Desk, Dispute, Matter, NotDecided, Preview, Previewer, Verdict};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::story::Suspect;
-use crate::model::{
-    AccountId, Actor, Candidate, Choice, Delivery, EmployeeId, Person, Refused, Verb,
-};
+use crate::model::{AccountId, Actor, Candidate, Choice, EmployeeId, Person, Refused, Verb};
 use crate::store::Store;
 
 /// What `instep matches` takes.
@@ -93,18 +91,27 @@ pub async fn list(
     let more = disputed.len().saturating_sub(args.limit);
     disputed.truncate(args.limit);
     let mut previews = previews(&disputed, settings, store).await?;
-    for delivery in &disputed {
-        let Some(person) = delivery.person() else { continue };
-        let preview = previews.remove(&person);
+    // Whom only a full sync found waits for nobody when it is so no more.
+    disputed.retain(|it| {
+        let preview = previews.get(&it.person);
+        let is_so = preview.is_none_or(|it| matches!(it.verdict, Verdict::Disputed(_)));
+        it.delivery.is_some() || is_so
+    });
+    if disputed.is_empty() && more == 0 {
+        anstream::eprintln!("Nobody's account is disputed.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for dispute in &disputed {
+        let preview = previews.remove(&dispute.person);
         let mut owners = BTreeMap::new();
         for candidate in preview.iter().flat_map(|preview| &preview.candidates) {
             let id = &candidate.account.id;
             owners.extend(store.owner(id).await?.map(|owner| (id.clone(), owner)));
         }
         if args.json {
-            println!("{}", as_json(delivery, &person, preview.as_ref(), &owners));
+            println!("{}", as_json(dispute, preview.as_ref(), &owners));
         } else {
-            show(delivery, &person, preview.as_ref(), &owners);
+            show(dispute, preview.as_ref(), &owners);
         }
     }
     if more > 0 {
@@ -115,14 +122,14 @@ pub async fn list(
 
 /// The candidates as they are now. Where a far end does not answer, the list is shown without them.
 async fn previews(
-    disputed: &[Delivery],
+    disputed: &[Dispute],
     settings: &Settings,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<BTreeMap<Person, Preview>> {
     let mut found = BTreeMap::new();
     for previewer in Previewer::all(settings, store)? {
-        let of_source = disputed.iter().filter(|it| it.source == *previewer.name());
-        let ids: Vec<EmployeeId> = of_source.filter_map(|it| it.employee.clone()).collect();
+        let of_source = disputed.iter().filter(|it| it.person.source == *previewer.name());
+        let ids: Vec<EmployeeId> = of_source.map(|it| it.person.employee.clone()).collect();
         if ids.is_empty() {
             continue;
         }
@@ -138,16 +145,13 @@ async fn previews(
     Ok(found)
 }
 
-fn show(
-    delivery: &Delivery,
-    person: &Person,
-    preview: Option<&Preview>,
-    owners: &BTreeMap<AccountId, Person>,
-) {
-    let name = plain(&person.to_string());
-    let since = time(delivery.received_at);
-    anstream::println!("{BOLD}{name}{BOLD:#}  {DIM}since {since} UTC, {}{DIM:#}", delivery.id);
-    if let Some(reason) = &delivery.reason {
+fn show(dispute: &Dispute, preview: Option<&Preview>, owners: &BTreeMap<AccountId, Person>) {
+    let name = plain(&dispute.person.to_string());
+    let since = time(dispute.since);
+    let known = dispute.delivery.as_ref().map(ToString::to_string);
+    let known = known.unwrap_or_else(|| "a full sync".to_owned());
+    anstream::println!("{BOLD}{name}{BOLD:#}  {DIM}since {since} UTC, {known}{DIM:#}");
+    if let Some(reason) = &dispute.reason {
         anstream::println!("  {}", plain(reason));
     }
     if let Some(preview) = preview {
@@ -177,18 +181,17 @@ fn suspect(candidate: &Candidate, owners: &BTreeMap<AccountId, Person>) -> Suspe
 }
 
 fn as_json(
-    delivery: &Delivery,
-    person: &Person,
+    dispute: &Dispute,
     preview: Option<&Preview>,
     owners: &BTreeMap<AccountId, Person>,
 ) -> serde_json::Value {
     let candidates = preview
         .map(|preview| preview.candidates.iter().map(|it| suspect(it, owners)).collect::<Vec<_>>());
     json!({
-        "person": person.to_string(),
-        "delivery": delivery.id,
-        "since": delivery.received_at,
-        "reason": delivery.reason,
+        "person": dispute.person.to_string(),
+        "delivery": dispute.delivery,
+        "since": dispute.since,
+        "reason": dispute.reason,
         "disputed": preview.map(|it| matches!(it.verdict, Verdict::Disputed(_))),
         "candidates": candidates,
     })

@@ -328,6 +328,9 @@ pub enum SliceState {
         at: Timestamp,
         /// For how many people.
         people: u64,
+        /// Until when the others can be approved; not known of what an earlier version wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// Somebody rejected it.
     Rejected {
@@ -340,6 +343,17 @@ pub enum SliceState {
     },
     /// Nobody approved it in time.
     Expired,
+}
+
+impl SliceState {
+    /// Until when it, or what is left of it, can be approved.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Held { until, .. } => Some(*until),
+            Self::Approved { until, .. } => *until,
+            Self::Free | Self::Rejected { .. } | Self::Expired => None,
+        }
+    }
 }
 
 /// What is out of step between HR and the LMS, in one place.
@@ -382,6 +396,11 @@ pub enum Drift {
     ShouldBeActive,
     /// An account that belongs to nobody in HR. Never touched.
     Orphan,
+    /// The rules refuse what HR has for this person: a bad value, one that is in no table.
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// Several accounts could be one person's, or one account several persons'. A human decides.
     Disputed {
         /// Why.

@@ -124,6 +124,7 @@ impl Evidence<'_> {
             | Drift::NotShown
             | Drift::InGroup { .. }
             | Drift::Orphan
+            | Drift::Refused { .. }
             | Drift::Disputed { .. } => false,
         }
     }

@@ -248,7 +248,7 @@ mod tests {
                 kind: ChangeKind::Deactivate,
                 people: 8,
                 limit: 5,
-                state: SliceState::Approved { by: "ann".into(), at, people },
+                state: SliceState::Approved { by: "ann".into(), at, people, until: None },
                 common: Vec::new(),
             }];
             run

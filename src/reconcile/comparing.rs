@@ -149,7 +149,7 @@ impl<'r> Comparison<'r> {
             }
             Decision::Refused { reason, .. } => {
                 self.is_somebodys(&id, record);
-                Some(disputed(reason))
+                Some(refused(reason))
             }
             Decision::Wanted { desired, .. } => {
                 if let Some(Some(mail)) = desired.fields.get(&Field::Email) {
@@ -268,7 +268,7 @@ impl<'r> Comparison<'r> {
         let around = Surroundings { catalogue: Arc::clone(&self.catalogue), manager };
         let resolved = match resolve(desired, &around) {
             Ok(resolved) => resolved,
-            Err(refusal) => return Some(disputed(refusal.reason)),
+            Err(refusal) => return Some(refused(refusal.reason)),
         };
         let truth = match &account {
             Some(account) => self.true_link(id, &account.id, &desired.external_id),
@@ -278,7 +278,7 @@ impl<'r> Comparison<'r> {
         let plan = planning::from_account(desired, &resolved, Some(&truth), with, self.policy);
         let plan = match plan {
             Ok(plan) => plan,
-            Err(none) => return Some(disputed(format!("{none}: fill one of them in HR"))),
+            Err(none) => return Some(refused(format!("{none}: fill one of them in HR"))),
         };
         let mut drift = differences(&plan, account.as_ref(), &truth, &self.catalogue);
         if drift.is_empty() && !is_linked && desired.active {
@@ -353,8 +353,13 @@ impl Found {
     }
 }
 
+/// Nothing can be applied until HR or the rules are mended.
+fn refused(reason: String) -> Found {
+    Found { drift: vec![Drift::Refused { reason }], ..disputed(String::new()) }
+}
+
 /// A human decides.
-pub(super) fn disputed(reason: String) -> Found {
+fn disputed(reason: String) -> Found {
     Found {
         employee: EmployeeId::new(""),
         name: String::new(),

@@ -71,7 +71,8 @@ pub async fn confirm(
                 _ => 0,
             };
             let people = before + more;
-            slice.state = SliceState::Approved { by: by.to_owned(), at: now, people };
+            let (by, until) = (by.to_owned(), slice.state.until());
+            slice.state = SliceState::Approved { by, at: now, people, until };
         }
         Ok(Some(()))
     })
@@ -189,7 +190,7 @@ fn check(run: &Run, clock: &Clock) -> Result<(), ReconcileError> {
 fn is_open(slice: &Slice, clock: &Clock) -> bool {
     match &slice.state {
         SliceState::Held { until, .. } => *until > clock.now(),
-        SliceState::Approved { .. } => true,
+        SliceState::Approved { until, .. } => until.is_none_or(|until| until > clock.now()),
         SliceState::Free | SliceState::Rejected { .. } | SliceState::Expired => false,
     }
 }

@@ -82,7 +82,8 @@ pub async fn approve(
             _ => 0,
         };
         let people = before + u64::try_from(more).unwrap_or(u64::MAX);
-        slice.state = SliceState::Approved { by: by.to_owned(), at: clock.now(), people };
+        let (by, at, until) = (by.to_owned(), clock.now(), slice.state.until());
+        slice.state = SliceState::Approved { by, at, people, until };
         // All in one write: a process that dies before it has approved nothing, and one that dies
         // after it leaves the queueing to whoever follows the run.
         found.approvals.push(approval);
@@ -208,7 +209,13 @@ pub(super) fn decidable<'r>(
     match &slice.state {
         SliceState::Held { until, .. } if *until > clock.now() => Ok(slice),
         // Somebody approved a part of it, and now another one.
-        SliceState::Approved { .. } => Ok(slice),
+        SliceState::Approved { until, .. } if until.is_none_or(|until| until > clock.now()) => {
+            Ok(slice)
+        }
+        SliceState::Approved { by, .. } => refuse(format!(
+            "{by} approved a part of slice {word}, and nobody decided on the others in time: \
+             `instep sync` compares anew"
+        )),
         SliceState::Free => refuse(format!("slice {word} is not held: it went on by itself")),
         SliceState::Rejected { by, .. } => refuse(format!("slice {word} was rejected by {by}")),
         SliceState::Held { .. } | SliceState::Expired => {

@@ -25,7 +25,14 @@ pub fn attachments(report: &Report<'_>) -> Vec<Attachment> {
         changes(report, "changed.csv", is_changed),
         changes(report, "held.csv", |item| item.state == ItemState::Held),
         failed(report),
-        disputed(report),
+        reasons(report, "disputed.csv", |drift| match drift {
+            Drift::Disputed { reason } => Some(reason),
+            _ => None,
+        }),
+        reasons(report, "refused.csv", |drift| match drift {
+            Drift::Refused { reason } => Some(reason),
+            _ => None,
+        }),
         orphans(report),
         unmapped(report),
     ];
@@ -71,16 +78,19 @@ fn failed(report: &Report<'_>) -> Option<Attachment> {
     file.attachment("failed.csv")
 }
 
-fn disputed(report: &Report<'_>) -> Option<Attachment> {
+/// One row for each reason that a human must know.
+fn reasons(
+    report: &Report<'_>,
+    name: &'static str,
+    reason: fn(&Drift) -> Option<&String>,
+) -> Option<Attachment> {
     let mut file = File::new(report, &["reason"]);
     for item in report.items {
-        for drift in &item.drift {
-            if let Drift::Disputed { reason } = drift {
-                file.person(item, vec![reason.clone()]);
-            }
+        for reason in item.drift.iter().filter_map(reason) {
+            file.person(item, vec![reason.clone()]);
         }
     }
-    file.attachment("disputed.csv")
+    file.attachment(name)
 }
 
 fn orphans(report: &Report<'_>) -> Option<Attachment> {

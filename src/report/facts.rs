@@ -122,6 +122,8 @@ pub(super) struct Totals {
     pub kinds: BTreeMap<ChangeKind, Counts>,
     pub all: Counts,
     pub disputed: u64,
+    /// People whose values the rules refuse.
+    pub refused: u64,
     pub orphans: u64,
     /// Memberships that came and that ended.
     pub joined: u64,
@@ -133,11 +135,12 @@ pub(super) struct Totals {
 impl Totals {
     fn of(report: &Report<'_>) -> Self {
         let (mut kinds, mut all) = (BTreeMap::<_, Counts>::new(), Counts::default());
-        let (mut disputed, mut orphans, mut joined, mut left) = (0, 0, 0, 0);
+        let (mut disputed, mut refused, mut orphans, mut joined, mut left) = (0, 0, 0, 0, 0);
         let mut nothing = Counts::default();
         for item in report.items {
             let has = |wanted: fn(&Drift) -> bool| item.drift.iter().any(wanted);
             disputed += u64::from(has(|drift| matches!(drift, Drift::Disputed { .. })));
+            refused += u64::from(has(|drift| matches!(drift, Drift::Refused { .. })));
             orphans += u64::from(has(|drift| matches!(drift, Drift::Orphan)));
             if item.kind.is_none() && !item.again.is_empty() {
                 nothing.add(&item.state);
@@ -154,7 +157,7 @@ impl Totals {
                 }
             }
         }
-        Self { kinds, all, disputed, orphans, joined, left, nothing }
+        Self { kinds, all, disputed, refused, orphans, joined, left, nothing }
     }
 }
 
@@ -189,6 +192,7 @@ impl Facts {
         let waits = |slice: &crate::model::Slice| !matches!(slice.state, SliceState::Free);
         let is_news = totals.all.found > 0
             || totals.disputed > 0
+            || totals.refused > 0
             || !report.run.certificate.missing.is_empty()
             || report.run.slices.iter().any(waits)
             || matches!(report.run.state, RunState::Failed { .. } | RunState::Cancelled { .. });
@@ -247,6 +251,8 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
     let incomplete =
         (!run.certificate.missing.is_empty()).then(|| "HR's answer was not complete".to_owned());
     let disputed = (totals.disputed > 0).then(|| format!("{} disputed", people(totals.disputed)));
+    let refused =
+        (totals.refused > 0).then(|| format!("{} refused by the rules", people(totals.refused)));
     let sentence = |parts: Vec<Option<String>>| {
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let mut chars = text.chars();
@@ -256,7 +262,7 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
     let must_look = are_held.is_some() || failed.is_some() || incomplete.is_some();
     let tone = match () {
         () if must_look => Tone::Look,
-        () if disputed.is_some() => Tone::Look,
+        () if disputed.is_some() || refused.is_some() => Tone::Look,
         () => Tone::Good,
     };
     if run.is_replay()
@@ -295,7 +301,7 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
                 some => format!("{} would change", people(some)),
             };
             let held = are_held.map(|held| format!("of these {}", would_be(&held)));
-            (tone, sentence(vec![Some(planned), held, incomplete, disputed]))
+            (tone, sentence(vec![Some(planned), held, incomplete, disputed, refused]))
         }
         RunState::Done => {
             let changed = match all.changed {
@@ -307,7 +313,18 @@ fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
                 let there = run.in_step + all.changed + all.unneeded;
                 format!("all {} in step", people(there))
             });
-            (tone, sentence(vec![are_held, failed, incomplete, Some(changed), disputed, step]))
+            (
+                tone,
+                sentence(vec![
+                    are_held,
+                    failed,
+                    incomplete,
+                    Some(changed),
+                    disputed,
+                    refused,
+                    step,
+                ]),
+            )
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn all(report: &Report<'_>, totals: &Totals) -> Vec<Section> {
     all.extend(report.run.slices.iter().filter_map(|slice| held(report, slice)));
     all.extend(failed(report));
     all.extend(disputed(report, totals));
+    all.extend(refused(report, totals));
     all.extend(unmapped(report));
     all.extend(what_happened(report, totals));
     all.extend(changed(report, totals));
@@ -119,9 +120,13 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
                 format!("{what} held")
             }
         }
-        SliceState::Approved { by, at, people: approved } => {
+        SliceState::Approved { by, at, people: approved, until } => {
             let at = moment(*at, &report.zone);
             lead.push(format!("{limit} {} approved it on {at}.", plain(by)));
+            if let Some(until) = until.filter(|_| *approved < slice.people) {
+                let until = moment(until, &report.zone);
+                lead.push(format!("The others stay as they are; by {until} they expire."));
+            }
             format!("{what} held, {} approved", number(*approved))
         }
         SliceState::Rejected { by, at, reason } => {
@@ -187,16 +192,11 @@ fn disputed(report: &Report<'_>, totals: &Totals) -> Option<Section> {
     if totals.disputed == 0 {
         return None;
     }
-    let mut table = People::new(report, &[column("why", WORDS)]);
-    for item in report.items {
-        let reason = item.drift.iter().find_map(|drift| match drift {
-            Drift::Disputed { reason } => Some(plain(reason)),
-            _ => None,
-        });
-        if let Some(reason) = reason {
-            table.add(item, || vec![reason]);
-        }
-    }
+    let reason = |drift: &Drift| match drift {
+        Drift::Disputed { reason } => Some(plain(reason)),
+        _ => None,
+    };
+    let table = table_of(report, reason);
     let title = format!("{} disputed", people(totals.disputed));
     let lead = vec!["Nothing is changed until somebody says whose account is whose.".to_owned()];
     let commands = vec![
@@ -204,6 +204,34 @@ fn disputed(report: &Report<'_>, totals: &Totals) -> Option<Section> {
         ("instep match PERSON --account ID".to_owned(), "or --create, or --ignore".to_owned()),
     ];
     Some(table.into(Section { title, lead, commands, ..Section::default() }, "disputed.csv"))
+}
+
+fn refused(report: &Report<'_>, totals: &Totals) -> Option<Section> {
+    if totals.refused == 0 {
+        return None;
+    }
+    let reason = |drift: &Drift| match drift {
+        Drift::Refused { reason } => Some(plain(reason)),
+        _ => None,
+    };
+    let table = table_of(report, reason);
+    let title = format!("{} refused by the rules", people(totals.refused));
+    let lead = "Their accounts stay as they are until HR, a table or a rule is mended.";
+    let lead = vec![lead.to_owned()];
+    let commands =
+        vec![("instep explain PERSON".to_owned(), "what the rules make of somebody".to_owned())];
+    Some(table.into(Section { title, lead, commands, ..Section::default() }, "refused.csv"))
+}
+
+/// Those for whom there is a reason, with it.
+fn table_of<'r>(report: &'r Report<'_>, reason: impl Fn(&Drift) -> Option<String>) -> People<'r> {
+    let mut table = People::new(report, &[column("why", WORDS)]);
+    for item in report.items {
+        if let Some(reason) = item.drift.iter().find_map(&reason) {
+            table.add(item, || vec![reason]);
+        }
+    }
+    table
 }
 
 fn unmapped(report: &Report<'_>) -> Option<Section> {

@@ -69,7 +69,7 @@ fn step(drift: &Drift, personal: Personal) -> Step {
             }
         }
         Drift::Orphan => Step::new('?', "belongs to nobody in HR"),
-        Drift::Disputed { reason } => Step::new('!', plain(reason)),
+        Drift::Refused { reason } | Drift::Disputed { reason } => Step::new('!', plain(reason)),
     }
 }
 

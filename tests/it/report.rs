@@ -236,9 +236,14 @@ fn each_end_of_a_slice_is_told() {
     let at = "2026-11-22T08:00:00Z".parse().expect("a time");
     let ends = [
         (
-            SliceState::Approved { by: "ann".to_owned(), at, people: 12 },
+            SliceState::Approved { by: "ann".to_owned(), at, people: 12, until: None },
             "43 deactivations held, 12 approved",
             "ann approved it on Sun 22 Nov 2026, 09:00.",
+        ),
+        (
+            SliceState::Approved { by: "ann".to_owned(), at, people: 12, until: Some(at) },
+            "43 deactivations held, 12 approved",
+            "The others stay as they are; by Sun 22 Nov 2026, 09:00 they expire.",
         ),
         (
             SliceState::Rejected { by: "ann".to_owned(), at, reason: "wrong site".to_owned() },

@@ -284,6 +284,7 @@ fn files(run: &Run, items: &[Item]) -> Vec<&'static str> {
         ("held.csv", long || held),
         ("failed.csv", run.failed > 0),
         ("disputed.csv", long || has(|drift| matches!(drift, Drift::Disputed { .. }))),
+        ("refused.csv", long || has(|drift| matches!(drift, Drift::Refused { .. }))),
         ("orphans.csv", long || has(|drift| matches!(drift, Drift::Orphan))),
     ];
     there.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()

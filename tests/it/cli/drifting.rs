@@ -94,6 +94,9 @@ async fn a_company_that_drifted_shows_every_way_and_every_cause() {
         assert!(items.iter().any(|item| item.kind == Some(kind)), "no {kind:?}");
     }
 
+    let (code, told) = instep(&config, &["matches"]);
+    assert_eq!((code, told.matches("  instep match bob/").count()), (Some(1), 2), "{told}");
+
     let (code, told) = instep(&config, &["sync", "--by", "ann"]);
     assert_eq!(code, Some(1), "something is held, and something failed: {told}");
     let run = store.runs(None, 1).await.expect("runs").remove(0);

@@ -136,6 +136,46 @@ async fn a_storm_and_a_run_together_stay_within_the_hour() {
     assert_eq!(gone(&town, &actives[..11]), 8, "{}", town.report().await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_approves_in_time_expires_and_so_does_what_is_left_of_a_part() {
+    let town = linked(known(60), Kept::Sqlite, |_| {}).await;
+    let _serving = town.serve(&[]).await;
+    let actives = town.actives();
+    for id in &actives[..12] {
+        town.change(id, left());
+    }
+    let (store, clock, kind) = (town.store().await, Clock::system(), ChangeKind::Deactivate);
+    let three_days = std::time::Duration::from_secs(72 * 3600);
+    let (soon, late) = (Clock::manual(town.now()), Clock::manual(town.now()));
+    soon.advance(three_days - crate::harness::town::PATIENCE * 4);
+    late.advance(three_days + crate::harness::town::PATIENCE * 4);
+
+    let first = sync(&town).await;
+    let one = |place: usize| Selection::Only([EmployeeId::new(&*actives[place])].into());
+    for (place, clock) in [(0, &clock), (1, &soon)] {
+        approve(&**store, clock, &first.id, kind, &one(place), "ann").await.expect("approved");
+    }
+    let refused = approve(&**store, &late, &first.id, kind, &Selection::All, "bea").await;
+    let refused = refused.expect_err("it is too late").to_string();
+    assert!(refused.starts_with("ann approved a part of slice deactivate"), "{refused}");
+    let ended =
+        async || store.run(&first.id).await.expect("a store").expect("a run").ended_at.is_some();
+    town.until("the two are gone", ended).await;
+    assert_eq!(gone(&town, &actives[..12]), 2, "{}", town.report().await);
+
+    let second = sync(&town).await;
+    assert!(matches!(slice(&second, kind), SliceState::Held { .. }), "{second:#?}");
+    let refused = approve(&**store, &late, &second.id, kind, &Selection::All, "ann").await;
+    assert!(matches!(refused, Err(ReconcileError::NotHeld(_))), "{refused:?}");
+    let loaded = config::parse(&town.config(), &town.toml(), &|_| None).expect("in order");
+    let engine = FullSync::all(&loaded.settings, store, &late).expect("a full sync");
+    let (progress, stop) = (watch::channel(Progress::default()).0, CancellationToken::new());
+    engine[0].reconciler().resume(&progress, &stop).await.expect("nothing to resume");
+    let second = store.run(&second.id).await.expect("a store").expect("a run");
+    assert_eq!(slice(&second, kind), &SliceState::Expired);
+    assert_eq!(gone(&town, &actives[..12]), 2);
+}
+
 /// The end of their contract is known, and 360Learning is told of it.
 fn with_ends(toml: &mut String) {
     usual(toml);

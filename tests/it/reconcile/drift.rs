@@ -235,6 +235,34 @@ async fn who_is_disputed_is_only_told() {
     let told = item(&planned, &first);
     assert!(matches!(&told.drift[..], [Drift::Disputed { .. }]), "{told:?}");
     assert_eq!((told.kind, run.slices.len()), (None, 0));
+
+    // Whom only a full sync found is listed until somebody has decided.
+    let listed = async || {
+        let output = town.cli(&["matches", "--json"]).await;
+        let text = String::from_utf8(output.stdout).expect("text");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.collect::<Vec<_>>()
+    };
+    let waiting = listed().await;
+    let [one] = &waiting[..] else { panic!("{waiting:?}") };
+    assert_eq!((&one["person"], &one["delivery"]), (&json!(format!("bob/{first}")), &Value::Null));
+    assert!(one["candidates"].to_string().contains(name), "{one}");
+    town.told(&["match", &first, "--ignore"]).await;
+    assert_eq!(listed().await, [Value::Null; 0]);
+}
+
+/// A value that the rules refuse is no dispute about an account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_rules_refuse_is_told_as_such() {
+    let town = linked(known(10), Kept::Sqlite, |_| {}).await;
+    let id = town.hire(json!({"email": "nobody at example.test"}));
+    let (run, planned) = plan(&town).await;
+    let told = item(&planned, &id);
+    assert!(matches!(&told.drift[..], [Drift::Refused { .. }]), "{told:?}");
+    assert_eq!((told.kind, run.slices.len()), (None, 0));
+    let said = town.told(&["runs", "show", "last"]).await;
+    assert!(said.contains("1 person refused by the rules") && !said.contains("disputed"), "{said}");
+    assert!(said.contains("instep explain"), "{said}");
 }
 
 /// As few calls as there are pages: with at most one page of everything, one call each.

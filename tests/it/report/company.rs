@@ -231,6 +231,7 @@ fn month(until: Timestamp) -> Vec<Run> {
                     by: "ann".to_owned(),
                     at: run.started_at,
                     people: 30,
+                    until: None,
                 },
                 common: Vec::new(),
             }];
