@@ -147,7 +147,7 @@ async fn what_nobody_approves_in_time_expires_and_so_does_what_is_left_of_a_part
     let (store, clock, kind) = (town.store().await, Clock::system(), ChangeKind::Deactivate);
     let three_days = std::time::Duration::from_secs(72 * 3600);
     let (soon, late) = (Clock::manual(town.now()), Clock::manual(town.now()));
-    soon.advance(three_days - crate::harness::town::PATIENCE * 4);
+    soon.advance(std::time::Duration::from_secs(71 * 3600));
     late.advance(three_days + crate::harness::town::PATIENCE * 4);
 
     let first = sync(&town).await;
