@@ -1,7 +1,8 @@
 //! How often somebody may try to sign in. All processes on the store count together.
 //!
 //! Counted are the address, the name from that address, and the name from everywhere. An address
-//! alone can so never use up what a name has from everywhere, and lock its owner out.
+//! alone can so never use up what a name has from everywhere, and lock its owner out, not even with
+//! other names that share its counter: those share the one of the address, too.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,9 +36,10 @@ pub async fn take(
         return Ok(Some(wait));
     }
     let from = from.map(network).unwrap_or_default();
+    let name = counter(name);
     let counted = [
         (format!("sign-in:pair:{}", counter(&format!("{from} {name}"))), PAIR),
-        (format!("sign-in:name:{}", counter(name)), NAME),
+        (format!("sign-in:name:{name}"), NAME),
     ];
     for (budget, rate) in counted {
         if let Grant::Wait(wait) = store.grant(&budget, rate, 1).await? {
