@@ -5,6 +5,7 @@ mod deliveries;
 mod desk;
 mod failures;
 mod hostile;
+mod masking;
 mod people;
 mod real;
 mod unmasking;

@@ -82,12 +82,21 @@ pub(super) async fn items(
     Ok(Json(Items { items, next }))
 }
 
-/// Leaves out what says something of a person.
+/// Leaves out what says something of a person, as reports do: what their groups are called says
+/// where they work.
 fn mask(item: &mut Item) {
     item.name.clear();
     for drift in &mut item.drift {
-        if let Drift::Field { old, new, .. } = drift {
-            (*old, *new) = (None, None);
+        match drift {
+            Drift::Field { old, new, .. } => (*old, *new) = (None, None),
+            Drift::NotInGroup { group } | Drift::InGroup { group } => group.clear(),
+            Drift::Manager { .. }
+            | Drift::MissingAccount
+            | Drift::ShouldBeInactive
+            | Drift::NotShown
+            | Drift::ShouldBeActive
+            | Drift::Orphan
+            | Drift::Disputed { .. } => {}
         }
     }
 }

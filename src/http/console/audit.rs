@@ -11,7 +11,7 @@ use super::address;
 use super::frame::{self, Frame, Section};
 use super::visit::{Lenient, Visit};
 use crate::http::HttpState;
-use crate::model::{AuditEntry, AuditId, Refused};
+use crate::model::{Access, AuditEntry, AuditId, Refused};
 
 /// So many entries stand on a page.
 const PAGE: usize = 50;
@@ -64,6 +64,10 @@ pub(super) async fn page(
     visit: Visit,
     Lenient(asked): Lenient<Asked>,
 ) -> Response {
+    if visit.actor.access < Access::Operator {
+        // It tells of those who work here: their names, where they were, and their words.
+        return frame::no_page(visit, Section::Audit, &Refused::Forbidden(Access::Operator));
+    }
     let (entries, next) = match find(&state, &asked).await {
         Ok(found) => found,
         Err(error) => {

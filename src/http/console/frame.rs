@@ -139,6 +139,12 @@ impl Frame {
         self.may(Access::Operator)
     }
 
+    /// What the navigation shows: viewers don't read the audit log.
+    pub fn sections(&self) -> impl Iterator<Item = Section> {
+        let operates = self.operates();
+        Section::ALL.into_iter().filter(move |section| operates || *section != Section::Audit)
+    }
+
     /// A moment as an element of the page.
     pub fn time(&self, at: impl Time) -> Moment {
         Moment { at: at.time(), zone: self.zone.clone() }
@@ -185,11 +191,6 @@ impl Frame {
     /// The address of the script.
     pub fn live(&self) -> String {
         assets::LIVE.address()
-    }
-
-    /// What the navigation shows.
-    pub fn sections(&self) -> [Section; 7] {
-        Section::ALL
     }
 
     /// This program's version.
