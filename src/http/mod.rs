@@ -118,7 +118,7 @@ pub struct HttpState {
     gate: who::Gate,
     turnstile: api::Turnstile,
     zone: TimeZone,
-    streams: Arc<Semaphore>,
+    streams: console::Seats,
 }
 
 impl HttpState {
@@ -146,7 +146,7 @@ impl HttpState {
             gate: who::Gate::default(),
             turnstile: api::Turnstile::default(),
             zone: TimeZone::UTC,
-            streams: Arc::new(Semaphore::new(console::STREAMS)),
+            streams: console::Seats::default(),
         }
     }
 

@@ -4,9 +4,10 @@
 //! stream ends when the process stops and after some minutes anyhow, so that whoever is signed out
 //! hears nothing more; the browser opens the next one by itself.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,7 +15,6 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::visit::Visit;
 use crate::clock::Deadline;
@@ -23,7 +23,10 @@ use crate::model::question::Answer;
 use crate::model::{Actor, Question};
 
 /// So many streams are open at once; further ones are answered 503.
-pub const STREAMS: usize = 100;
+const STREAMS: usize = 100;
+
+/// So many of them are one person's: nobody can take all of them.
+const EACH: usize = 20;
 
 /// How often it is looked whether something is new.
 const LOOK: Duration = Duration::from_secs(2);
@@ -38,6 +41,39 @@ const LASTING: Duration = Duration::from_secs(600);
 /// connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Whose the streams are that are open, and how many each has.
+#[derive(Clone, Debug, Default)]
+pub struct Seats(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Seats {
+    /// A seat for one more stream of somebody, if there is one.
+    fn take(&self, name: &str) -> Option<Seat> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = taken.get(name).copied().unwrap_or_default();
+        if theirs >= EACH || taken.values().sum::<usize>() >= STREAMS {
+            return None;
+        }
+        taken.insert(name.to_owned(), theirs + 1);
+        Some(Seat { seats: self.clone(), name: name.to_owned() })
+    }
+}
+
+/// Given back when it is dropped.
+struct Seat {
+    seats: Seats,
+    name: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.name) {
+            Some(theirs) if *theirs > 1 => *theirs -= 1,
+            _ => drop(taken.remove(&self.name)),
+        }
+    }
+}
+
 /// One open stream.
 struct Listening {
     state: Arc<HttpState>,
@@ -45,12 +81,12 @@ struct Listening {
     until: Deadline,
     last: Option<u64>,
     /// Given back when the stream ends.
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 /// `GET /console/events`
 pub(super) async fn stream(State(state): State<Arc<HttpState>>, visit: Visit) -> Response {
-    let Ok(seat) = Arc::clone(&state.streams).try_acquire_owned() else {
+    let Some(seat) = state.streams.take(&visit.actor.name) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are open").into_response();
     };
     let until = Deadline::after(LASTING);
@@ -100,5 +136,25 @@ impl Listening {
             }
         }
         Some(hasher.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EACH, STREAMS, Seats};
+
+    #[test]
+    fn nobody_takes_all_the_seats() {
+        let seats = Seats::default();
+        let mut taken: Vec<_> = (0..EACH).map(|_| seats.take("ann").expect("a seat")).collect();
+        assert!(seats.take("ann").is_none());
+        for other in 1..STREAMS / EACH {
+            taken.extend((0..EACH).map(|_| seats.take(&format!("ben{other}")).expect("a seat")));
+        }
+        assert!(seats.take("cem").is_none(), "all together are bounded");
+        taken.remove(0);
+        assert!(seats.take("cem").is_some() && seats.take("ann").is_some());
+        drop(taken);
+        assert!(seats.0.lock().expect("a count").is_empty());
     }
 }

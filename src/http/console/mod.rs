@@ -30,7 +30,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::get;
 
-pub(super) use self::events::STREAMS;
+pub(super) use self::events::Seats;
 use self::frame::Section;
 use self::visit::Visit;
 use super::HttpState;
