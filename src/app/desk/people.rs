@@ -109,12 +109,21 @@ impl People {
         }
         let mut found = exactly(text, store, sources).await?;
         found.truncate(most);
-        for somebody in self.look_for(&text.to_lowercase(), by, most) {
-            if found.len() < most && found.iter().all(|it| it.person != somebody.person) {
+        let held = self.look_for(&text.to_lowercase(), by, most);
+        let forgotten = if held.is_empty() { Vec::new() } else { gone(store, sources).await? };
+        for somebody in held {
+            if forgotten.contains(&somebody.person) {
+                // Another process forgot them since everybody was read.
+                self.let_go(&somebody.person);
+            } else if found.len() < most && found.iter().all(|it| it.person != somebody.person) {
                 found.push(somebody);
             }
         }
         Ok(found)
+    }
+
+    fn let_go(&self, person: &Person) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(person);
     }
 
     fn look_for(&self, text: &str, by: By, most: usize) -> Vec<Somebody> {
@@ -260,6 +269,17 @@ impl People {
             }
         }
     }
+}
+
+/// Everybody who was forgotten.
+async fn gone(store: &dyn Store, sources: &[SourceName]) -> Result<Vec<Person>, StoreError> {
+    let mut gone = Vec::new();
+    for source in sources {
+        let of_them = store.all_forgotten(source).await?;
+        let person = |employee| Person { source: source.clone(), employee };
+        gone.extend(of_them.into_keys().map(person));
+    }
+    Ok(gone)
 }
 
 /// Whether a line, or a word in it, begins with a text.
