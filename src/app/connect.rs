@@ -1,6 +1,7 @@
 //! Ways to everything outside: the store, the sources, the target; and a try of each.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::sources::hibob::client::HiBob;
 use crate::store::budget::Budget;
 use crate::store::redis::RedisStore;
 use crate::store::seal::Keys;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{SqliteStore, backup};
 use crate::store::{Rate, Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
@@ -58,6 +59,13 @@ pub async fn open_store(
         store.lock_for_serving()?;
     }
     Ok(Arc::new(store))
+}
+
+/// The copies of the store that upgrades have left beside its file. What is erased or sealed in the
+/// store stays in them as it was.
+pub fn copies_of_store(settings: &StoreSettings) -> Vec<PathBuf> {
+    let path = SqliteStore::parse_url(settings.url.expose_secret());
+    path.map(|path| backup::copies(&path)).unwrap_or_default()
 }
 
 /// The keys that the configuration has for the store.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::deliveries::table::plain;
 use super::deliveries::{Exit, Terminal};
 use super::runs::who;
-use crate::app::Desk;
+use crate::app::{self, Desk};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{Actor, EmployeeId, Person, SourceName, Verb};
@@ -44,8 +44,19 @@ pub async fn run(
     clock: &Clock,
 ) -> anyhow::Result<ExitCode> {
     let sources: Vec<SourceName> = settings.sources.keys().map(SourceName::new).collect();
+    let copies = app::copies_of_store(&settings.store);
     let desk = Desk::new(Arc::new(settings), store.clone(), clock.clone());
-    Terminal::real(async |terminal| act(&args, &desk, &sources, &**store, terminal).await).await
+    Terminal::real(async |terminal| {
+        let exit = act(&args, &desk, &sources, &**store, terminal).await?;
+        if exit == Exit::Done && !args.undo {
+            for copy in copies {
+                let copy = plain(&copy.display().to_string());
+                terminal.note(&format!("An upgrade left a copy that may hold them: {copy}"))?;
+            }
+        }
+        Ok(exit)
+    })
+    .await
 }
 
 async fn act(

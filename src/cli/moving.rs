@@ -123,6 +123,10 @@ pub async fn reseal_all(config: &Path) -> anyhow::Result<ExitCode> {
     }
     store.wipe().await?;
     println!("Everything is sealed with the key of [store]; old_keys are not needed any more.");
+    for copy in app::copies_of_store(&settings) {
+        let copy = copy.display();
+        anstream::eprintln!("An upgrade left a copy that stays as it was sealed, or not: {copy}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

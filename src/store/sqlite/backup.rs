@@ -16,6 +16,11 @@ use super::{Stop, file};
 /// So many copies are kept.
 const KEPT: usize = 3;
 
+/// How a copy ends…
+const WHOLE: &str = ".bak";
+/// …and one while it is made.
+const PART: &str = ".part";
+
 /// Copies the file as it is now; gives the copy's name. The caller sees to it that nobody writes.
 ///
 /// # Errors
@@ -31,8 +36,8 @@ pub(super) fn make(path: &Path, version: usize, now: Timestamp) -> Result<PathBu
         return Err(Stop::Other(too_full(path, needed, room).into()));
     }
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let copy = beside(path, &format!(".v{version}-{stamp}.bak"));
-    let part = beside(path, &format!(".v{version}-{stamp}.part"));
+    let copy = beside(path, &format!(".v{version}-{stamp}{WHOLE}"));
+    let part = beside(path, &format!(".v{version}-{stamp}{PART}"));
     let _ = fs::remove_file(&part);
     if let Err(stop) = write(&from, &part).and_then(|()| put(&part, &copy)) {
         let _ = fs::remove_file(&part);
@@ -77,6 +82,10 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// The copies that lie beside the file, oldest first.
 pub fn copies(path: &Path) -> Vec<PathBuf> {
+    lying_beside(path, WHOLE)
+}
+
+fn lying_beside(path: &Path, ending: &str) -> Vec<PathBuf> {
     let (Some(name), folder) = (path.file_name().and_then(|it| it.to_str()), path.parent()) else {
         return Vec::new();
     };
@@ -84,7 +93,7 @@ pub fn copies(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let stamp = |path: &PathBuf| -> Option<String> {
         let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix(".v")?;
-        Some(rest.strip_suffix(".bak")?.split_once('-')?.1.to_owned())
+        Some(rest.strip_suffix(ending)?.split_once('-')?.1.to_owned())
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut copies: Vec<(String, PathBuf)> =
@@ -93,10 +102,11 @@ pub fn copies(path: &Path) -> Vec<PathBuf> {
     copies.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Lets go of all copies but the newest few.
+/// Lets go of all copies but the newest few, and of what a process left that died while it made one.
 fn tidy(path: &Path) {
     let copies = copies(path);
-    for old in &copies[..copies.len().saturating_sub(KEPT)] {
+    let old = &copies[..copies.len().saturating_sub(KEPT)];
+    for old in old.iter().chain(&lying_beside(path, PART)) {
         if let Err(error) = fs::remove_file(old) {
             tracing::warn!(copy = %old.display(), %error, "an old copy stays");
         }

@@ -103,6 +103,30 @@ fn copy_is_as_it_was(path: &Path, steps: usize) {
     assert_eq!(links, 1);
 }
 
+/// Without a copy nothing is changed, and nothing half made is left behind.
+#[test]
+fn what_cannot_be_copied_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("instep.db");
+    old_file(&path, 3);
+    // Something else has the copy's name.
+    let in_the_way = folder.path().join("instep.db.v3-20261121T080000Z.bak");
+    std::fs::create_dir(&in_the_way).unwrap();
+    std::fs::write(in_the_way.join("x"), "x").unwrap();
+    let opened = SqliteStore::open(&path, Fixture::clock());
+    assert!(opened.is_err());
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 3);
+    drop(db);
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
+    let parts: Vec<_> = left.filter(|it| it.to_str().unwrap().contains(".part")).collect();
+    assert!(parts.is_empty(), "{parts:?}");
+    std::fs::remove_dir_all(&in_the_way).unwrap();
+    drop(SqliteStore::open(&path, Fixture::clock()).unwrap());
+    copy_is_as_it_was(&path, 3);
+}
+
 /// The newest copies stay, older ones go; a new file and one that is up to date are not copied.
 #[test]
 fn a_few_copies_are_kept() {
@@ -112,6 +136,11 @@ fn a_few_copies_are_kept() {
     drop(SqliteStore::open(&path, clock.clone()).unwrap());
     drop(SqliteStore::open(&path, clock.clone()).unwrap());
     assert_eq!(instep::store::sqlite::backup::copies(&path), [""; 0].map(std::path::PathBuf::from));
+    // What a process left that died while it made a copy goes with the next one.
+    let part = folder.path().join("instep.db.v1-20261121T080000Z.part");
+    std::fs::write(&part, "cut off").unwrap();
+    let other = folder.path().join("other.db.v1-20261121T080000Z.part");
+    std::fs::write(&other, "not ours").unwrap();
     for _ in 0..5 {
         clock.advance(std::time::Duration::from_secs(3600));
         std::fs::remove_file(&path).unwrap();
@@ -121,6 +150,7 @@ fn a_few_copies_are_kept() {
     let copies = instep::store::sqlite::backup::copies(&path);
     assert_eq!(copies.len(), 3);
     assert!(copies[2].to_str().unwrap().contains("T130000Z"), "{copies:?}");
+    assert!(!part.exists() && other.exists());
 }
 
 /// What is newer than an old store can be kept in it.
