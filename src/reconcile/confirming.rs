@@ -1,10 +1,10 @@
 //! What humans decide about a replay whose preview is there: all of it or a part is confirmed, or it
 //! is rejected; while it is under way it is paused and resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ReconcileError;
 use super::deciding::{change, decidable, items, reject};
+use super::{ReconcileError, Turn};
 use crate::clock::Clock;
 use crate::model::{
     ChangeKind, Item, ItemState, Run, RunId, RunState, Selection, Slice, SliceState,
@@ -19,6 +19,34 @@ use crate::store::Store;
 /// When there is no such replay, or nothing in it to confirm (any more), or somebody else decided
 /// on it at the same moment.
 pub async fn confirm(
+    store: &dyn Store,
+    clock: &Clock,
+    id: &RunId,
+    slice: Option<ChangeKind>,
+    whom: &Selection,
+    by: &str,
+) -> Result<(Run, u64), ReconcileError> {
+    let turn = take_turn(store, clock, id, by).await?;
+    let confirmed = confirm_in_turn(store, clock, id, slice, whom, by).await;
+    turn.end(store).await;
+    confirmed
+}
+
+/// Between the look at who waits and the mark on them another one would find the same people.
+async fn take_turn(
+    store: &dyn Store,
+    clock: &Clock,
+    id: &RunId,
+    by: &str,
+) -> Result<Turn, ReconcileError> {
+    Turn::take(store, clock, format!("deciding on {id}"), by).await?.map_err(|other| {
+        ReconcileError::NotHeld(format!(
+            "{other} decides on run {id} at this moment: look again in a minute"
+        ))
+    })
+}
+
+async fn confirm_in_turn(
     store: &dyn Store,
     clock: &Clock,
     id: &RunId,
@@ -45,17 +73,29 @@ pub async fn confirm(
             && item.employee.as_ref().is_some_and(|employee| whom.has(employee))
     };
     let mut confirmed = items(store, id, is_meant).await?;
+    // Those who were marked before: people who were confirmed in parts, or by a process that died.
+    let is_marked = |item: &Item| {
+        !item.again.is_empty() && !matches!(item.state, ItemState::Held | ItemState::Told)
+    };
+    let marked = items(store, id, is_marked).await?;
     if confirmed.is_empty() {
-        return Err(ReconcileError::NotHeld(nobody(&found)));
+        if marked.is_empty() || !matches!(found.state, RunState::Previewed { .. }) {
+            return Err(ReconcileError::NotHeld(nobody(&found)));
+        }
+        // Whoever marked them died before the run could say so.
+        let run = begin(store, id).await?;
+        return Ok((run, u64::try_from(marked.len()).unwrap_or(u64::MAX)));
     }
-    let mut people: BTreeMap<ChangeKind, u64> = BTreeMap::new();
     for item in &mut confirmed {
         if let Some(last) = item.again.last() {
             item.state = ItemState::Queued { delivery: last.delivery.clone() };
         }
-        if let Some(kind) = item.kind {
-            *people.entry(kind).or_default() += 1;
-        }
+    }
+    let of_kinds: BTreeSet<ChangeKind> = confirmed.iter().filter_map(|item| item.kind).collect();
+    let mut people: BTreeMap<ChangeKind, u64> = BTreeMap::new();
+    let all = marked.iter().chain(&confirmed).filter_map(|item| item.kind);
+    for kind in all.filter(|kind| of_kinds.contains(kind)) {
+        *people.entry(kind).or_default() += 1;
     }
     let now = clock.now();
     let (_, _) = change(store, id, |run| {
@@ -64,14 +104,9 @@ pub async fn confirm(
                 "somebody else decided on run {id} at the same moment: `instep runs show {id}`"
             )));
         }
-        for (kind, more) in &people {
+        for (kind, people) in &people {
             let slice = decidable(run, *kind, clock)?;
-            let before = match &slice.state {
-                SliceState::Approved { people, .. } => *people,
-                _ => 0,
-            };
-            let people = before + more;
-            let (by, until) = (by.to_owned(), slice.state.until());
+            let (by, until, people) = (by.to_owned(), slice.state.until(), *people);
             slice.state = SliceState::Approved { by, at: now, people, until };
         }
         Ok(Some(()))
@@ -79,6 +114,12 @@ pub async fn confirm(
     .await?;
     // Nothing is queued before the run is written once more.
     store.save_items(id, &confirmed).await?;
+    let run = begin(store, id).await?;
+    Ok((run, u64::try_from(confirmed.len()).unwrap_or(u64::MAX)))
+}
+
+/// Has whom somebody confirmed queued from now on.
+async fn begin(store: &dyn Store, id: &RunId) -> Result<Run, ReconcileError> {
     let (run, _) = change(store, id, |run| {
         if let RunState::Cancelled { by } = &run.state {
             let why = format!("run {id} was cancelled by {by} at the same moment");
@@ -89,14 +130,28 @@ pub async fn confirm(
         Ok(Some(()))
     })
     .await?;
-    Ok((run, u64::try_from(confirmed.len()).unwrap_or(u64::MAX)))
+    Ok(run)
 }
 
 /// Rejects all that waits in a replay: nothing (more) of it is done.
 ///
 /// # Errors
-/// When there is no such replay, or nothing in it waits.
+/// When there is no such replay, or nothing in it waits, or somebody else decides on it at the same
+/// moment.
 pub async fn reject_preview(
+    store: &dyn Store,
+    clock: &Clock,
+    id: &RunId,
+    reason: &str,
+    by: &str,
+) -> Result<Run, ReconcileError> {
+    let turn = take_turn(store, clock, id, by).await?;
+    let rejected = reject_in_turn(store, clock, id, reason, by).await;
+    turn.end(store).await;
+    rejected
+}
+
+async fn reject_in_turn(
     store: &dyn Store,
     clock: &Clock,
     id: &RunId,

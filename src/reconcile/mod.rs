@@ -23,6 +23,7 @@ mod looking;
 mod picture;
 mod progress;
 mod replaying;
+mod turn;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub use self::progress::{Progress, Stage};
 pub use self::replaying::{
     Foresee, Foreseen, Pending, Replayer, Somebody, Then, expire_preview, is_left_alone,
 };
+pub use self::turn::Turn;
 
 use crate::clock::Clock;
 use crate::config::{MatchRule, SyncSettings};

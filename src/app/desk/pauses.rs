@@ -39,12 +39,20 @@ impl Desk {
         );
         let (by, since) = (actor.name.clone(), now);
         let pause = Pause { scope: scope.clone(), by, reason, since, until, lifted_by: None };
+        let mut before = None;
         self.change_pauses(|pauses| {
+            before = pauses.counting(now).find(|it| it.scope == scope).cloned();
             pauses.set(pause.clone(), now);
             Ok(())
         })
         .await?;
-        Ok(Outcome::said(format!("paused: {scope}, {end}")))
+        // Whoever paused it for longer, or for another reason, may have counted on it.
+        let before = before.map_or_else(String::new, |Pause { by, until, .. }| {
+            let till =
+                until.map_or_else(|| "without an end".to_owned(), |at| format!("until {at}"));
+            format!("; it was paused by {by} {till} before, which this takes the place of")
+        });
+        Ok(Outcome::said(format!("paused: {scope}, {end}{before}")))
     }
 
     /// Ends a pause.

@@ -5,7 +5,7 @@ use crate::model::{
     ASKED, Actor, Arrival, DeliveryId, DeliveryState, Event, Outcome, Person, Refused, Run, RunId,
     RunKind, RunState, SourceName, Which,
 };
-use crate::reconcile;
+use crate::reconcile::{self, Turn};
 use crate::store::finding::Finding;
 use crate::store::{Accepted, StoreError};
 
@@ -43,6 +43,27 @@ impl Desk {
         if let Some(cause) = which.cause.take_if(|cause| cause.trim().is_empty()) {
             return Err(wrong(format!("\"{cause}\" is the name of no cause")));
         }
+        // Of two who ask for the same at once, one is to see what the other one has made.
+        let what = crate::access::digest(&serde_json::to_string(&which).unwrap_or_default());
+        let name = format!("asking to replay {what}");
+        let turn = Turn::take(&*self.store, &self.clock, name, &actor.name).await?;
+        let turn = turn.map_err(|other| {
+            Refused::Conflict(format!(
+                "{other} asks to replay the same at this moment: `instep runs` shows it"
+            ))
+        })?;
+        let made = self.make_replays(actor, which, why, per_minute).await;
+        turn.end(&*self.store).await;
+        made
+    }
+
+    async fn make_replays(
+        &self,
+        actor: &Actor,
+        which: Which,
+        why: &str,
+        per_minute: u32,
+    ) -> Result<Outcome, Refused> {
         let mut runs = Vec::new();
         for source in self.sources(&which)? {
             if let Some(other) = self.same(&source, &which).await? {

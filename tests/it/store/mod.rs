@@ -4,6 +4,7 @@
 //! A backend joins with one line, `suite!(name, opener)`; the opener is an `async fn() -> Fixture`
 //! and gives an empty store each time.
 
+mod deciding;
 mod keeping;
 mod model;
 mod sqlite;
