@@ -96,6 +96,7 @@ fn mask(item: &mut Item) {
             | Drift::NotShown
             | Drift::ShouldBeActive
             | Drift::Orphan
+            | Drift::Refused { .. }
             | Drift::Disputed { .. } => {}
         }
     }
