@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::words::people;
 use crate::store::seal::{Keys, Place};
 use crate::store::{Store, StoreError, Stored};
 
@@ -38,8 +39,9 @@ pub enum MoveError {
     NotEmpty,
     /// Somebody works on the store.
     #[error(
-        "{0} people are worked on now: stop every `instep serve` on this store first, and wait until \
-         their leases have run out"
+        "{} in hand now: stop every `instep serve` on this store first, and wait until all leases \
+         have run out",
+        people(*.0)
     )]
     AtWork(u64),
 }

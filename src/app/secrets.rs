@@ -1,8 +1,10 @@
-//! Tokens and secrets that are about to fail: those whose last day is configured, and webhook secrets
-//! that sign no more, or that HR has changed.
+//! Tokens and secrets that are about to fail: those whose last day is configured, tokens for the API,
+//! and webhook secrets that sign no more, or that HR has changed.
 //!
 //! What the doors hear of signatures is written into a note for each source, which all processes
 //! share. It holds times, counts, and prints of secrets from which they cannot be found.
+
+mod of_api;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::of_api::API_TOKEN;
 use super::watching::{began, ended};
 use crate::clock::Clock;
 use crate::config::{HiBobSettings, Settings};
@@ -178,6 +181,7 @@ pub(super) async fn look(
         settings,
         now,
     ));
+    notices.extend(of_api::look(store, settings, now).await?);
     Ok(notices)
 }
 
@@ -196,14 +200,16 @@ fn expiring(
     if expires > soon {
         return Some(ended(Topic::Secret, about, format!("{what} was renewed")));
     }
-    let title = if expires < today {
+    let worse = expires < today;
+    let title = if worse {
         format!("{what} has expired: {expires} was its last day")
     } else {
         format!("{what} is about to expire: {expires} is its last day")
     };
     let line = "So the configuration says. When it fails, nothing is lost: work waits until there is \
                 a new one.";
-    Some(began(Topic::Secret, about, title, vec![line.to_owned()], Some(todo.to_owned())))
+    let told = began(Topic::Secret, about, title, vec![line.to_owned()], Some(todo.to_owned()));
+    Some(Notice { worse, ..told })
 }
 
 /// Webhooks that fit no secret: somebody has changed it in HR.

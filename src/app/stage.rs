@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::model::Going;
+use crate::model::words::{count, number, people};
 use crate::reconcile::{Progress, Stage};
-use crate::report::number;
 
 /// How far a run is, for pages.
 pub(super) fn going(progress: &Progress) -> Going {
@@ -23,19 +23,22 @@ pub fn stage_words(stage: &Stage) -> String {
     match stage {
         Stage::Beginning => "reading what is known of everybody's accounts".to_owned(),
         Stage::ReadingLms { accounts, members: 0 } => {
-            format!("reading the LMS: {} accounts", number(*accounts))
+            format!("reading the LMS: {}", count(*accounts, "account", "accounts"))
         }
         Stage::ReadingLms { accounts, members } => {
-            let (accounts, members) = (number(*accounts), number(*members));
-            format!("reading the LMS: {accounts} accounts, {members} memberships")
+            let accounts = count(*accounts, "account", "accounts");
+            let members = count(*members, "membership", "memberships");
+            format!("reading the LMS: {accounts}, {members}")
         }
-        Stage::ReadingHr { people } => format!("reading HR: {} people", number(*people)),
+        Stage::ReadingHr { people } => format!("reading HR: {}", self::people(*people)),
         Stage::Comparing { done, all } => {
             format!("looking for causes: {} of {}", number(*done), number(*all))
         }
-        Stage::Previewing { done: 0, all } => format!("counting: {} deliveries", number(*all)),
+        Stage::Previewing { done: 0, all } => {
+            format!("counting: {}", count(*all, "delivery", "deliveries"))
+        }
         Stage::Previewing { done, all } => {
-            format!("previewing: {} of {} deliveries", number(*done), number(*all))
+            format!("previewing: {} of {}", number(*done), count(*all, "delivery", "deliveries"))
         }
         Stage::Queueing { done, all } => format!("queueing: {} of {}", number(*done), number(*all)),
         Stage::Applying { settled, all, failed, seconds_left } => {

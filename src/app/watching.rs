@@ -12,6 +12,7 @@ use super::pages::Pages;
 use super::told::ToldRun;
 use super::{asked, secrets};
 use crate::config::Settings;
+use crate::model::words::{self, people};
 use crate::model::{
     Blame, DeliveryId, DeliveryState, Item, Run, RunId, RunState, Slice, SliceState, SourceName,
 };
@@ -126,6 +127,9 @@ pub(super) fn over(topic: Topic, about: &str) -> Notice {
         Topic::Hold if about == "target" => "The LMS is back".to_owned(),
         Topic::Hold => format!("The {about} is back"),
         Topic::DeadLetters => format!("No dead letters any more: {about}"),
+        Topic::Secret if about.starts_with(secrets::API_TOKEN) => {
+            format!("The {about} counts no more, and is not kept")
+        }
         _ => format!("Over: {} ({about})", topic.word()),
     };
     ended(topic, about, title)
@@ -144,15 +148,15 @@ async fn dead_letters(store: &dyn Store, pages: &Pages) -> Result<Vec<Notice>, S
     }
     let notice = |(code, (many, newest)): (String, (u64, DeliveryId))| {
         let page = pages.delivery(&newest);
-        let letters = if many == 1 { "dead letter" } else { "dead letters" };
         let list = format!("`instep deliveries --state dead --code {code}` lists them.");
         if code == BRAKE {
-            let title = format!("{more}{many} deactivations stopped by the brake");
+            let stopped = words::count(many, "deactivation", "deactivations");
+            let title = format!("{more}{stopped} stopped by the brake");
             let line = "More events than in any usual hour say that somebody has left.";
             let lines = vec![line.to_owned()];
             return began(Topic::Brake, "live", title, lines, Some(list)).linked(page);
         }
-        let title = format!("{more}{many} {letters}: {code}");
+        let title = format!("{more}{}: {code}", words::count(many, "dead letter", "dead letters"));
         began(Topic::DeadLetters, &code, title, Vec::new(), Some(list)).linked(page)
     };
     Ok(causes.into_iter().take(CAUSES).map(notice).collect())
@@ -160,9 +164,9 @@ async fn dead_letters(store: &dyn Store, pages: &Pages) -> Result<Vec<Notice>, S
 
 /// A slice that the brake stopped, or what became of it.
 fn held(run: &Run, slice: &Slice) -> Option<Notice> {
-    let (source, id, word, people) = (&run.source, &run.id, slice.kind.word(), slice.people);
+    let (source, id, word) = (&run.source, &run.id, slice.kind.word());
     let about = format!("{source}/{word}/{id}");
-    let what = format!("{source}: {word} of {people} people");
+    let what = format!("{source}: {word} of {}", people(slice.people));
     Some(match &slice.state {
         SliceState::Free => return None,
         SliceState::Held { reason, until } => {
@@ -261,12 +265,21 @@ pub(super) fn began(
     todo: Option<String>,
 ) -> Notice {
     let about = about.to_owned();
-    Notice { topic, about, phase: Phase::Began, title, lines, todo, link: None }
+    Notice { topic, about, phase: Phase::Began, worse: false, title, lines, todo, link: None }
 }
 
 pub(super) fn ended(topic: Topic, about: &str, title: String) -> Notice {
     let about = about.to_owned();
-    Notice { topic, about, phase: Phase::Ended, title, lines: Vec::new(), todo: None, link: None }
+    Notice {
+        topic,
+        about,
+        phase: Phase::Ended,
+        worse: false,
+        title,
+        lines: Vec::new(),
+        todo: None,
+        link: None,
+    }
 }
 
 fn count(many: usize) -> u64 {

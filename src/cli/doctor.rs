@@ -1,5 +1,6 @@
 //! `instep doctor`: examines everything, and prints a verdict that can be shown to anybody.
 
+use crate::model::words::count_of;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -49,9 +50,13 @@ fn tell(found: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     let (ill, look) = (count(Grade::Ill), count(Grade::Look));
     match found.verdict {
         Grade::Well => writeln!(out, "Verdict: well."),
-        Grade::Look => writeln!(out, "Verdict: works; {look} thing(s) to look at."),
+        Grade::Look => writeln!(out, "Verdict: works; {} to look at.", things(look)),
         Grade::Ill => {
-            writeln!(out, "Verdict: ILL; {ill} thing(s) do not work, {look} more to look at.")
+            writeln!(out, "Verdict: ILL; {} not in order, {look} more to look at.", things(ill))
         }
     }
+}
+
+fn things(many: usize) -> String {
+    count_of(many, "thing", "things")
 }

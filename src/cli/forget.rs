@@ -21,6 +21,9 @@ pub struct ForgetArgs {
     /// The source, when there are several.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Why, for the audit log. Name nobody in it.
+    #[arg(long, value_name = "TEXT", conflicts_with = "undo")]
+    reason: Option<String>,
     /// Lifts it: they are kept in step again.
     #[arg(long)]
     undo: bool,
@@ -105,7 +108,7 @@ async fn act(
                 }
             }
         }
-        Verb::Forget { person }
+        Verb::Forget { person, reason: args.reason.clone() }
     };
     match desk.act(&Actor::at_the_command_line(&by), verb).await {
         Ok(outcome) => {

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::{USAGE, load};
 use crate::app::{self, Moved, Purpose};
 use crate::clock::Clock;
+use crate::model::words::count;
 use crate::store::reseal::reseal;
 
 /// What `instep export` takes.
@@ -113,7 +114,7 @@ pub async fn reseal_all(config: &Path) -> anyhow::Result<ExitCode> {
         sealed += done.sealed;
     }
     drop(note);
-    println!("{sealed} of {} records were sealed anew.", done.looked);
+    println!("{sealed} of {} sealed anew.", count(done.looked, "record", "records"));
     if !done.complete {
         anstream::eprintln!(
             "Another process still writes with an old key or with none: restart all of them with the \

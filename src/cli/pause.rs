@@ -13,6 +13,7 @@ use super::deliveries::{Exit, Terminal};
 use crate::app::Desk;
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
+use crate::model::words::people;
 use crate::model::{Actor, Pause, PauseScope, Refused, Verb};
 use crate::store::Store;
 
@@ -148,8 +149,9 @@ pub async fn drain(
             }
             if deadline.left().is_zero() {
                 terminal.note(&format!(
-                    "{leased} people are still in hand. Wait with `instep drain` once more, or \
-                     stop: what is in hand is given back or done again, and nothing is lost."
+                    "Still in hand: {}. Wait with `instep drain` once more, or \
+                     stop: what is in hand is given back or done again, and nothing is lost.",
+                    people(leased)
                 ))?;
                 return Ok(Exit::Nothing);
             }

@@ -211,17 +211,7 @@ fn link_lines(link: &Link, say: &mut impl FnMut(&str, &str)) {
     let fields = fields(link);
     say("applied", &if fields.is_empty() { "no field".to_owned() } else { fields.join(", ") });
     if let Some(kept) = &link.kept {
-        say(
-            "kept",
-            &format!(
-                "from the deactivation: {} roles in groups, {} custom values, {} managers, \
-                 {} subordinates",
-                kept.roles.len(),
-                kept.custom_values.len(),
-                kept.managers.len(),
-                kept.subordinates.len(),
-            ),
-        );
+        say("kept", &format!("from the deactivation: {}", kept.counts()));
     }
     if link.restoring {
         say("restoring", "begun; what the deactivation took away is not all put back yet");

@@ -18,6 +18,7 @@ use super::runs::{Shown, needs_a_look, screen, who};
 use crate::app::{self, Desk, Progress, ReconcileError, Replaying, ToldRun, stage_words as words};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
+use crate::model::words;
 use crate::model::{Actor, Refused, Run, RunId, RunState, Selection, Verb};
 use crate::report;
 use crate::store::Store;
@@ -226,7 +227,7 @@ impl Work<'_> {
         }
         let fails: u64 = open.iter().flat_map(|run| run.fails.values()).sum();
         let people = open.iter().map(|run| run.people).sum::<u64>() - fails;
-        let people = if people == 1 { "1 person".into() } else { format!("{people} people") };
+        let people = words::people(people);
         let answer = terminal
             .ask(&format!("Do it for {people}? Each is judged once more by what is true then."))?;
         Ok(answer.unwrap_or(false))

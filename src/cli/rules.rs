@@ -18,6 +18,7 @@ use crate::app::{self, BuildError, PreviewError};
 use crate::config::{RuleSettings, Settings};
 use crate::model::explanation::Input;
 use crate::model::story::VEIL;
+use crate::model::words::count_of;
 use crate::store::Store;
 
 /// What `instep rules` takes.
@@ -86,7 +87,8 @@ fn show(name: &str, rules: &RuleSettings, settings: &Settings) {
     say("custom fields", rules.custom_fields.len().to_string());
     say("groups", rules.groups.len().to_string());
     for (name, table) in &rules.tables {
-        say("table", format!("{name}: {} rows, {}", table.rows.len(), table.file.display()));
+        let rows = count_of(table.rows.len(), "row", "rows");
+        say("table", format!("{name}: {rows}, {}", table.file.display()));
     }
     let examples = test::examples_of(&file);
     let there = if examples.exists() { "" } else { " (there is none)" };

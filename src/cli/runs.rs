@@ -14,6 +14,7 @@ mod watch;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub(super) use show::screen;
@@ -94,7 +95,7 @@ pub async fn run(
     let desk = &Desk::new(Arc::new(settings), Arc::clone(&store), clock.clone());
     let store = store.as_ref();
     Terminal::real(async |terminal| match args.command {
-        None => list(args.limit, args.json, store, &zone, terminal).await,
+        None => list(args.limit, args.json, store, clock, &zone, terminal).await,
         Some(Command::Show(args)) => show::show(&args, store, zone, terminal).await,
         Some(Command::Watch(args)) => watch::watch(&args, store, clock, zone, terminal).await,
         Some(Command::Approve(args)) => decide::approve(&args, desk, store, terminal).await,
@@ -116,6 +117,7 @@ async fn list(
     limit: usize,
     json: bool,
     store: &dyn Store,
+    clock: &Clock,
     zone: &TimeZone,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
@@ -131,7 +133,7 @@ async fn list(
             terminal.line(&serde_json::to_string(run)?)?;
         }
     } else {
-        terminal.text(&table(&runs, zone))?;
+        terminal.text(&table(&runs, zone, clock.now()))?;
         terminal.note("One of them: instep runs show ID, or instep runs show last")?;
     }
     if more {
@@ -141,7 +143,7 @@ async fn list(
 }
 
 /// A line for each run.
-fn table(runs: &[Run], zone: &TimeZone) -> String {
+fn table(runs: &[Run], zone: &TimeZone, now: Timestamp) -> String {
     let head = ["run", "begun", "source", "asked for by", "state", "changed", "held", "failed"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(runs.iter().map(|run| {
@@ -151,7 +153,7 @@ fn table(runs: &[Run], zone: &TimeZone) -> String {
             begun.strftime("%Y-%m-%d %H:%M").to_string(),
             plain(run.source.as_str()),
             plain(&run.asked_by),
-            state(run).to_owned(),
+            state(run, now).to_owned(),
             run.changed.to_string(),
             held(run).to_string(),
             run.failed.to_string(),
@@ -174,8 +176,9 @@ fn table(runs: &[Run], zone: &TimeZone) -> String {
 }
 
 /// Where a run stands, in a word.
-fn state(run: &Run) -> &'static str {
+fn state(run: &Run, now: Timestamp) -> &'static str {
     match &run.state {
+        _ if run.has_expired(now) => "expired",
         RunState::Comparing if run.is_replay() => "previewing",
         RunState::Comparing => "comparing",
         RunState::Previewed { .. } => "waits for a human",

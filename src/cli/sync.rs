@@ -16,6 +16,7 @@ use super::runs::{Shown, needs_a_look, screen, who};
 use crate::app::{Desk, FullSync, Progress, ReconcileError, Stage, ToldRun, stage_words as words};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::model::words::people;
 use crate::model::{Actor, EmployeeId, Person, Refused, Run, RunId, SourceName, Verb};
 use crate::report;
 use crate::store::Store;
@@ -157,7 +158,7 @@ async fn one(
         }
         Ended::Queued(id, all) => {
             let name = sync.name();
-            terminal.note(&format!("{name}: {all} people queued: instep runs watch {id}"))?;
+            terminal.note(&format!("{name}: {} queued: instep runs watch {id}", people(all)))?;
             return Ok(Exit::Done);
         }
         Ended::Left(error) => {

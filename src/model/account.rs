@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::count_of;
 use super::{AccountId, CustomFieldId, EmployeeId, GroupId};
 
 /// A standard field of an account that rules can fill.
@@ -210,6 +211,19 @@ pub struct Kept {
     pub managers: Vec<AccountId>,
     /// Whom this account manages.
     pub subordinates: Vec<AccountId>,
+}
+
+impl Kept {
+    /// How much there is: `2 roles in groups, 1 custom value, 0 managers, 3 subordinates`.
+    pub fn counts(&self) -> String {
+        let told = [
+            (self.roles.len(), "role in groups", "roles in groups"),
+            (self.custom_values.len(), "custom value", "custom values"),
+            (self.managers.len(), "manager", "managers"),
+            (self.subordinates.len(), "subordinate", "subordinates"),
+        ];
+        told.map(|(many, one, more)| count_of(many, one, more)).join(", ")
+    }
 }
 
 /// One step that changes the target. A plan is a list of them, carried out in order.

@@ -19,6 +19,7 @@ pub mod question;
 pub mod run;
 pub mod story;
 pub mod verb;
+pub mod words;
 
 pub use account::{
     Account, AccountStatus, Candidate, Change, CustomWish, Desired, Done, Field, FoundBy, Kept,
@@ -42,6 +43,6 @@ pub use pulse::{BudgetUse, Going, Latency, Need, Pulse, Span, SyncPulse};
 pub use question::{Question, Somebody};
 pub use run::{
     Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run,
-    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, linked_note,
+    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, UNCONFIRMED, linked_note,
 };
 pub use verb::{Outcome, Refused, Selection, Verb};

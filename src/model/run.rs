@@ -181,6 +181,15 @@ impl Run {
         matches!(self.kind, RunKind::Replay { .. })
     }
 
+    /// Whether it is a preview that nobody confirms any more: its time is over.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        match self.state {
+            RunState::Previewed { until } => until <= now,
+            RunState::Done => self.remarks.iter().any(|remark| remark == UNCONFIRMED),
+            _ => false,
+        }
+    }
+
     /// A run that has just begun and has seen nothing yet.
     pub fn begun(id: RunId, source: SourceName, asked_by: &str, started_at: Timestamp) -> Self {
         Self {
@@ -213,6 +222,9 @@ impl Run {
         }
     }
 }
+
+/// What is remarked of a replay whose preview nobody confirmed.
+pub const UNCONFIRMED: &str = "Nobody confirmed it in time: nothing was done again.";
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

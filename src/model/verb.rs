@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::words::count_of;
 use super::{
     Access, AuditId, ChangeKind, Choice, DeliveryId, EmployeeId, PauseScope, Person, Proof, RunId,
     SourceName, Which,
@@ -135,6 +136,9 @@ pub enum Verb {
     Forget {
         /// Whom.
         person: Person,
+        /// Why; it stays in the audit log, where nothing else about the person does.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// Lets a forgotten person be synchronised again.
     LiftForgetting {
@@ -231,8 +235,12 @@ impl Verb {
             Self::Approve { run, slice: kind, whom } => {
                 let whom = match whom {
                     Selection::All => String::new(),
-                    Selection::Only(these) => format!(", {} people only", these.len()),
-                    Selection::Except(these) => format!(", all but {} people", these.len()),
+                    Selection::Only(these) => {
+                        format!(", {} only", count_of(these.len(), "person", "people"))
+                    }
+                    Selection::Except(these) => {
+                        format!(", all but {}", count_of(these.len(), "person", "people"))
+                    }
                 };
                 format!("run {run} {}{whom}", slice(kind))
             }
@@ -245,7 +253,7 @@ impl Verb {
             }
             Self::SyncPerson { person }
             | Self::Decide { person, .. }
-            | Self::Forget { person }
+            | Self::Forget { person, .. }
             | Self::LiftForgetting { person } => format!("person {person}"),
             Self::Pause { scope, .. } | Self::Resume { scope } => scope.to_string(),
             Self::Reload => "rules".to_owned(),
@@ -276,6 +284,7 @@ impl Verb {
             | Self::Discard { reason, .. }
             | Self::Pause { reason, .. } => Some(reason),
             Self::Replay { why, .. } => Some(why),
+            Self::Forget { reason, .. } => reason.as_deref(),
             _ => None,
         }
     }

@@ -59,6 +59,9 @@ pub struct Notice {
     pub about: String,
     /// Whether it began or ended.
     pub phase: Phase,
+    /// It has got worse since it began, as when what was about to fail has failed: that is told, too.
+    #[serde(default)]
+    pub worse: bool,
     /// In one line: `43 deactivations held`.
     pub title: String,
     /// More, in sentences.

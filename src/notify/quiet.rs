@@ -57,6 +57,9 @@ struct State {
     unsaid: Option<Timestamp>,
     /// The phase that was told last.
     told: Option<Phase>,
+    /// That it has got worse was told.
+    #[serde(default)]
+    worse: bool,
     /// When its beginning was told last.
     began: Option<Timestamp>,
     /// When its end was told last.
@@ -68,8 +71,13 @@ impl State {
     fn is_news(&self) -> bool {
         match (self.told, self.notice.phase) {
             (None, phase) => phase == Phase::Began,
-            (Some(told), phase) => told != phase,
+            (Some(told), phase) => told != phase || self.is_worse(),
         }
+    }
+
+    /// Whether it has got worse since it was told.
+    fn is_worse(&self) -> bool {
+        self.notice.phase == Phase::Began && self.notice.worse && !self.worse
     }
 
     fn told_at(&self, phase: Phase) -> Option<Timestamp> {
@@ -119,6 +127,7 @@ impl Quiet {
                 since: now,
                 unsaid: Some(now),
                 told: None,
+                worse: false,
                 began: None,
                 ended: None,
             };
@@ -157,6 +166,7 @@ impl Quiet {
             if state.is_due(now, manners) || state.is_long(now, manners) {
                 let phase = state.notice.phase;
                 state.told = Some(phase);
+                state.worse = phase == Phase::Began && state.notice.worse;
                 state.unsaid = None;
                 match phase {
                     Phase::Began => state.began = Some(now),
@@ -201,6 +211,7 @@ mod tests {
             topic: Topic::Hold,
             about: about.to_owned(),
             phase,
+            worse: false,
             title: format!("{about} {phase:?}"),
             lines: Vec::new(),
             todo: None,
@@ -213,6 +224,23 @@ mod tests {
         let Some(group) = quiet.due(at(seconds), &MANNERS) else { return Vec::new() };
         quiet.told(at(seconds), &MANNERS);
         group.notices.into_iter().map(|notice| notice.title).collect()
+    }
+
+    #[test]
+    fn what_gets_worse_is_told_once_more() {
+        let mut quiet = Quiet::default();
+        quiet.note(notice("a token", Phase::Began), at(0), &MANNERS);
+        assert_eq!(tell(&mut quiet, 60), ["a token Began"]);
+        let worse = Notice { worse: true, ..notice("a token", Phase::Began) };
+        quiet.note(worse.clone(), at(5000), &MANNERS);
+        assert_eq!(tell(&mut quiet, 5000), ["a token Began"]);
+        quiet.note(worse.clone(), at(9000), &MANNERS);
+        assert!(tell(&mut quiet, 20_000).is_empty(), "once");
+        quiet.note(notice("a token", Phase::Ended), at(21_000), &MANNERS);
+        assert_eq!(tell(&mut quiet, 21_060), ["a token Ended"]);
+        quiet.note(worse, at(30_000), &MANNERS);
+        assert_eq!(tell(&mut quiet, 30_060), ["a token Began"], "it begins as bad as it is, once");
+        assert!(tell(&mut quiet, 40_000).is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::CertificateSettings;
+use crate::model::words::people;
 use crate::model::{Certificate, ChangeKind, EmployeeId, Run, RunState, SliceState};
 
 /// So many ids are named in a sentence.
@@ -89,10 +90,10 @@ fn is_below(now: u64, percent: u32, before: u64) -> bool {
 fn too_few(shown: &Shown, last: &Run, settings: &CertificateSettings) -> Option<String> {
     is_below(shown.people, settings.people_percent, last.people).then(|| {
         format!(
-            "HR showed {} people, and {} on {}: that is less than {} %. HiBob shows leavers too, so \
+            "HR showed {}, and {} on {}: that is less than {} %. HiBob shows leavers too, so \
              look at \"Access data for\" in the permission group of the service user. If so many \
              were really deleted, approve the deactivations of this run.",
-            shown.people,
+            people(shown.people),
             last.people,
             last.started_at.strftime("%F"),
             settings.people_percent
@@ -111,9 +112,9 @@ fn fields(shown: &Shown, last: Option<&Run>, settings: &CertificateSettings) -> 
             Some(format!("{field} came for nobody, and rules decide by it. {remedy}."))
         } else if fewer {
             Some(format!(
-                "{field} came for {now} of {} people, and for {before} in the last complete run. \
+                "{field} came for {now} of {}, and for {before} in the last complete run. \
                  {remedy}.",
-                shown.people
+                people(shown.people)
             ))
         } else {
             None
@@ -126,10 +127,10 @@ fn absent(shown: &Shown, settings: &CertificateSettings) -> Option<String> {
     let (absent, allowed) = (count(&shown.absent), settings.absent.of(shown.linked));
     (absent > allowed).then(|| {
         format!(
-            "{absent} of {} people with an active account were not shown ({}); {allowed} may be \
-             missing. Look at \"Access data for\" in the permission group of the service user. If \
+            "{absent} of {} with an active account were not shown ({}); {allowed} may be missing. \
+             Look at \"Access data for\" in the permission group of the service user. If \
              they were really deleted, approve the deactivations of this run.",
-            shown.linked,
+            people(shown.linked),
             named(&shown.absent)
         )
     })
@@ -138,9 +139,11 @@ fn absent(shown: &Shown, settings: &CertificateSettings) -> Option<String> {
 fn doubled(shown: &Shown, settings: &CertificateSettings) -> Option<String> {
     let (doubled, allowed) = (count(&shown.doubled), settings.absent.of(shown.linked));
     (doubled > allowed).then(|| {
+        let were = if doubled == 1 { "was" } else { "were" };
         format!(
-            "{doubled} people were listed more than once ({}); {allowed} may be. An answer that \
+            "{} {were} listed more than once ({}); {allowed} may be. An answer that \
              repeats a part may lack another: if it stays so, ask HiBob's support.",
+            people(doubled),
             named(&shown.doubled)
         )
     })

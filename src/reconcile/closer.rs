@@ -9,6 +9,7 @@ use super::accounts::Accounts;
 use super::links::Links;
 use super::{ReconcileError, Reconciler};
 use crate::clock::Deadline;
+use crate::model::words::count_of;
 use crate::model::{AccountId, AccountStatus, EmployeeId, Lane, Link};
 use crate::targets::TargetError;
 
@@ -128,9 +129,9 @@ impl Closer {
     /// What the report says of it; nothing when there was nothing to look at.
     pub fn remark(&self) -> Option<String> {
         if let Some(error) = &self.broken {
-            let looked = self.looked;
+            let looked = count_of(self.looked, "account", "accounts");
             return Some(format!(
-                "The custom fields and managers of {looked} accounts were looked at, then the LMS \
+                "The custom fields and managers of {looked} were looked at, then the LMS \
                  did not say more: {error}. The next run goes on from there."
             ));
         }
@@ -142,8 +143,9 @@ impl Closer {
                 runs => format!("in one run of {runs}"),
             };
             format!(
-                "The custom fields and managers of {looked} of {all} accounts were looked at: each \
-                 account's turn comes {turn} ([schedule] closer_looks)."
+                "The custom fields and managers of {looked} of {} were looked at: each \
+                 account's turn comes {turn} ([schedule] closer_looks).",
+                count_of(all, "account", "accounts")
             )
         })
     }

@@ -11,6 +11,9 @@ use crate::model::{
 };
 use crate::store::Store;
 
+/// How the remark begins that a preview was rejected as a whole.
+const REJECTED: &str = "Rejected by ";
+
 /// Confirms a replay, or a part of it: `slice` alone or, without one, everything that the preview
 /// found, also those for whom there is nothing to do. Whom the preview saw fail again is left as he
 /// is. [`Replayer`](super::Replayer) queues them. Gives for how many people that is.
@@ -173,7 +176,7 @@ async fn reject_in_turn(
         if !matches!(run.state, RunState::Previewed { .. }) {
             return Ok(None);
         }
-        run.remarks.push(format!("Rejected by {by}: {reason}"));
+        run.remarks.push(format!("{REJECTED}{by}: {reason}"));
         run.state = RunState::Done;
         run.ended_at = Some(now);
         Ok(Some(()))
@@ -228,11 +231,14 @@ fn check(run: &Run, clock: &Clock) -> Result<(), ReconcileError> {
     let id = &run.id;
     let why = match &run.state {
         _ if !run.is_replay() => format!("run {id} is no replay"),
-        RunState::Previewed { until } if *until > clock.now() => return Ok(()),
-        RunState::Applying | RunState::Done => return Ok(()),
-        RunState::Previewed { .. } => {
+        // Its slices are closed then; whoever needed nothing is in none of them.
+        _ if run.has_expired(clock.now()) => {
             format!("nobody confirmed run {id} in time: `instep replay` makes a new one")
         }
+        RunState::Done if run.remarks.iter().any(|it| it.starts_with(REJECTED)) => {
+            format!("run {id} was rejected: `instep replay` makes a new one")
+        }
+        RunState::Previewed { .. } | RunState::Applying | RunState::Done => return Ok(()),
         RunState::Comparing => format!("the preview of run {id} is not there yet"),
         RunState::Cancelled { by } => format!("run {id} was cancelled by {by}"),
         RunState::Failed { .. } => {

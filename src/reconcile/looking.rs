@@ -13,6 +13,7 @@ use super::links::Links;
 use super::{Progress, ReconcileError, Reconciler, Stage};
 use crate::clock::Deadline;
 use crate::config::MatchBy;
+use crate::model::words;
 use crate::model::{
     Certificate, ChangeKind, Delivery, DeliveryId, Drift, EmployeeId, Item, ItemState, Lane, Run,
     RunState, Slice, SliceState,
@@ -182,12 +183,13 @@ impl Reconciler<'_> {
                 format!("HR's answer lacks {}", fields.join(", "))
             };
             run.remarks.push(format!(
-                "{people} people could not be judged by {rule}: {why}. They are left as they are."
+                "{} could not be judged by {rule}: {why}. They are left as they are.",
+                words::people(people)
             ));
         }
         if !shown.doubled.is_empty() {
-            let many = shown.doubled.len();
-            run.remarks.push(format!("HR listed {many} people more than once."));
+            let many = words::count_of(shown.doubled.len(), "person", "people");
+            run.remarks.push(format!("HR listed {many} more than once."));
         }
         if run.plan_only {
             run.state = RunState::Done;
@@ -245,9 +247,8 @@ impl Reconciler<'_> {
         accounts.know_groups(groups);
         let gone = snapshot.counted().gone.len();
         if gone > 0 {
-            run.remarks.push(format!(
-                "{gone} groups in which rules had put people do not exist any more."
-            ));
+            let groups = words::count_of(gone, "group", "groups");
+            run.remarks.push(format!("Gone: {groups} in which rules had put people."));
         }
         let catalogue = if needs.groups || !needs.custom_fields.is_empty() {
             self.target.catalogue(&needs, true, Lane::Bulk, Deadline::after(CALL)).await?

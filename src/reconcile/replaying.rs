@@ -19,10 +19,11 @@ use super::deciding::{self, PORTION, change};
 use super::{Progress, ReconcileError, Stage};
 use crate::clock::Clock;
 use crate::config::BrakeSettings;
+use crate::model::words;
 use crate::model::{
     AccountId, Again, Certificate, ChangeKind, DELETED, Delivery, DeliveryId, DeliveryState, Drift,
     EmployeeId, Item, ItemState, Run, RunId, RunKind, RunState, SYNC, SYNC_ABSENT, Slice,
-    SliceState, SourceName, Which, linked_note,
+    SliceState, SourceName, UNCONFIRMED, Which, linked_note,
 };
 use crate::provisioning::brake;
 use crate::sources::SourceError;
@@ -139,7 +140,7 @@ pub async fn expire_preview(
         if !is_over(run) {
             return Ok(None);
         }
-        run.remarks.push("Nobody confirmed it in time: nothing was done again.".to_owned());
+        run.remarks.push(UNCONFIRMED.to_owned());
         run.state = RunState::Done;
         run.ended_at = Some(now);
         Ok(Some(()))
@@ -241,7 +242,9 @@ impl Replayer<'_> {
             (run.linked, run.rules) = (linked, self.rules.to_owned());
             run.remarks = left_alone
                 .iter()
-                .map(|(why, many)| format!("Left alone: {many} {} {why}.", deliveries_word(*many)))
+                .map(|(why, many)| {
+                    format!("Left alone: {} {why}.", words::count(*many, "delivery", "deliveries"))
+                })
                 .collect();
             if let Some(reason) = &reason {
                 let reason = format!("{reason}. Nothing was changed; try again");
@@ -477,10 +480,6 @@ impl Preview {
             again,
         }
     }
-}
-
-fn deliveries_word(many: u64) -> &'static str {
-    if many == 1 { "delivery" } else { "deliveries" }
 }
 
 fn count(many: usize) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::facts::{Figure, Tone, Totals, changes};
 use super::words::{count, number, people};
-use crate::model::{ChangeKind, Run, RunState};
+use crate::model::{ChangeKind, Run, RunState, UNCONFIRMED};
 
 /// The verdict in one line; `None` where it is told as of a full sync.
 pub(super) fn verdict(run: &Run, totals: &Totals) -> Option<(Tone, String)> {
@@ -24,6 +24,9 @@ pub(super) fn verdict(run: &Run, totals: &Totals) -> Option<(Tone, String)> {
             let failed_too = (failed > 0).then(|| format!("{} failed", people(failed)));
             let tone = if failed > 0 || paused.is_some() { Tone::Look } else { Tone::Plain };
             (tone, sentence(vec![Some(of), failed_too, paused]))
+        }
+        RunState::Done if run.remarks.iter().any(|it| it == UNCONFIRMED) => {
+            (Tone::Look, UNCONFIRMED.to_owned())
         }
         RunState::Done if done == 0 => {
             (if fails > 0 { Tone::Look } else { Tone::Plain }, preview(run, totals))

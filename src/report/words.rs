@@ -3,28 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// `1,204`.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 person`, `1,204 people`.
-pub(super) fn count(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(count), if count == 1 { one } else { many })
-}
-
-/// `3 people`.
-pub fn people(people: u64) -> String {
-    count(people, "person", "people")
-}
+pub(super) use crate::model::words::count;
+pub use crate::model::words::{number, people};
 
 /// `0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`.
 pub(super) fn duration(ms: u64) -> String {
@@ -61,11 +41,10 @@ pub(super) fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, number, plain};
+    use super::{duration, plain};
 
     #[test]
-    fn numbers_and_times_read_well() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+    fn times_read_well() {
         let times = [0, 449, 9_949, 9_950, 59_400, 59_600, 192_000, 7_500_000].map(duration);
         let read = ["0.0 s", "0.4 s", "9.9 s", "10 s", "59 s", "1 min 0 s", "3 min 12 s"];
         assert_eq!(times[..7], read);

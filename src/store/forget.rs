@@ -63,6 +63,18 @@ pub async fn erase(
     Ok(None)
 }
 
+/// A text without what somebody is called by, as far as we know it.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn without_names(
+    store: &dyn Store,
+    person: &Person,
+    text: &str,
+) -> Result<String, StoreError> {
+    Ok(Names::of(person, store.link(person).await?.as_ref()).without_names(text))
+}
+
 /// Goes through everything once; says how much there was to erase.
 async fn walk(
     store: &dyn Store,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Worker;
 use super::process::Case;
 use super::retry::{Delays, Verdict};
+use crate::model::words::count;
 use crate::model::{ChangeKind, Delivery, Link, SliceState, linked_note};
 use crate::provisioning::brake;
 use crate::store::{Grant, Rate, StoreError};
@@ -75,10 +76,11 @@ impl Worker {
         Err(Verdict::Dead {
             code: BRAKE.to_owned(),
             advice: format!(
-                "not deactivated: {} accounts in an hour is the limit, {} of them at once \
+                "not deactivated: {} in an hour is the limit, {} of them at once \
                  (brake.deactivations_per_hour), and more events than that say that somebody has \
                  left. Look whether that is right, then `instep replay --code {BRAKE}` and confirm",
-                limit.most, limit.at_once
+                count(limit.most.into(), "account", "accounts"),
+                limit.at_once
             ),
         })
     }

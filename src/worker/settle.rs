@@ -12,6 +12,7 @@ use super::trace;
 use super::turn::lane;
 use super::{Live, Settled, Worker};
 use crate::clock::elapsed_ms;
+use crate::model::words::count;
 use crate::model::{Attempt, Delivery, DeliveryState, Lane, Link};
 use crate::store::{Lease, StoreError};
 
@@ -146,7 +147,10 @@ impl Worker {
             End::Retry { code, reason, most } => {
                 delivery.attempts += 1;
                 if delivery.attempts >= *most {
-                    let told = format!("dead after {} attempts: {reason}", delivery.attempts);
+                    let told = format!(
+                        "dead after {}: {reason}",
+                        count(delivery.attempts.into(), "attempt", "attempts")
+                    );
                     (DeliveryState::Dead, Some(code.clone()), reason.clone(), told)
                 } else {
                     let after = self.delays().after(delivery.attempts);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Desk;
 use crate::clock::Deadline;
+use crate::model::words::count;
 use crate::model::{Outcome, Person, Refused};
 use crate::reconcile;
 use crate::store::forget::{Erased, erase};
@@ -30,8 +31,9 @@ impl Desk {
         let patience = Deadline::after(PATIENCE);
         loop {
             if let Some(Erased { changed, .. }) = erase(&*self.store, person, at, |_| ()).await? {
+                let records = count(changed, "record", "records");
                 return Ok(Outcome::said(format!(
-                    "{person} was forgotten: {changed} records were erased or say less now. Their \
+                    "{person} was forgotten: {records} erased, or cut to what names nobody. Their \
                      account in the LMS is as it was: delete it there. Copies of the store (backups, \
                      exports) are yours to erase"
                 )));

@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::question::Answer;
 use crate::model::{Actor, AuditEntry, Outcome, Question, Refused, Verb};
+use crate::store::forget::without_names;
 use crate::store::{Store, StoreError};
 use crate::worker::Worker;
 
@@ -86,9 +87,13 @@ impl Desk {
     ///
     /// # Errors
     /// When the actor may not, or it cannot be done: then nothing was changed.
-    pub async fn act(&self, actor: &Actor, verb: Verb) -> Result<Outcome, Refused> {
+    pub async fn act(&self, actor: &Actor, mut verb: Verb) -> Result<Outcome, Refused> {
         if let Some(why) = verb.problem() {
             return Err(Refused::Wrong(why));
+        }
+        if let Verb::Forget { person, reason: Some(reason) } = &mut verb {
+            // What is written down of it must not say what it erases.
+            *reason = without_names(&*self.store, person, reason).await?;
         }
         let now = self.clock.now();
         let mut entry = AuditEntry::begun(actor, verb.word(), verb.about(), now);
@@ -118,7 +123,7 @@ impl Desk {
             Verb::Approve { run, slice, whom } => self.approve(actor, &run, slice, &whom).await,
             Verb::Reject { run, slice, reason } => self.reject(actor, &run, slice, &reason).await,
             Verb::Cancel { run } => self.cancel(actor, &run).await,
-            Verb::Forget { person } => self.forget(&person).await,
+            Verb::Forget { person, .. } => self.forget(&person).await,
             Verb::LiftForgetting { person } => self.remember(&person).await,
             Verb::Pause { scope, reason, until } => self.pause(actor, scope, reason, until).await,
             Verb::Resume { scope } => self.resume(actor, &scope).await,

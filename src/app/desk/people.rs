@@ -2,7 +2,8 @@
 //!
 //! It is read from the links, in pages, when a process begins to serve; it follows what this process
 //! settles, and is read anew now and then for what others did. It holds what was last applied, for
-//! [`MOST`] people at most: whoever comes later is still found by the exact id, in the store.
+//! [`MOST`] people at most: whoever comes later is still found by the exact id, in the store. Nobody
+//! is shown without a look into the store: who was forgotten, by whatever process, is found no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -109,24 +110,15 @@ impl People {
         }
         let mut found = exactly(text, store, sources).await?;
         found.truncate(most);
-        let held = self.look_for(&text.to_lowercase(), by, most);
-        let forgotten = if held.is_empty() { Vec::new() } else { gone(store, sources).await? };
-        for somebody in held {
-            if forgotten.contains(&somebody.person) {
-                // Another process forgot them since everybody was read.
-                self.let_go(&somebody.person);
-            } else if found.len() < most && found.iter().all(|it| it.person != somebody.person) {
-                found.push(somebody);
+        for person in self.look_for(&text.to_lowercase(), by, most) {
+            if found.len() < most && found.iter().all(|it| it.person != person) {
+                found.extend(self.look_again(&person, store).await?);
             }
         }
         Ok(found)
     }
 
-    fn let_go(&self, person: &Person) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(person);
-    }
-
-    fn look_for(&self, text: &str, by: By, most: usize) -> Vec<Somebody> {
+    fn look_for(&self, text: &str, by: By, most: usize) -> Vec<Person> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let (mut first, mut then) = (Vec::new(), Vec::new());
         // `bob/17` is the beginning of an id too.
@@ -140,12 +132,12 @@ impl People {
                 continue;
             }
             if by == By::Id || row.sought.lines().any(|line| begins(line, text)) {
-                first.push(row.somebody(person));
+                first.push(person.clone());
                 if first.len() >= most {
                     break;
                 }
             } else if then.len() < most {
-                then.push(row.somebody(person));
+                then.push(person.clone());
             }
         }
         first.extend(then);
@@ -158,12 +150,19 @@ impl People {
         self.known.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Looks at somebody's link again; whoever has none is not held any more.
+    /// Looks at somebody's link again; whoever has none, or was forgotten, is not held any more.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn look_again(&self, person: &Person, store: &dyn Store) -> Result<(), StoreError> {
-        let row = store.link(person).await?.map(|link| Row::of(person, &link));
+    pub async fn look_again(
+        &self,
+        person: &Person,
+        store: &dyn Store,
+    ) -> Result<Option<Somebody>, StoreError> {
+        // The link goes last when somebody is erased.
+        let (link, forgotten) = tokio::try_join!(store.link(person), store.forgotten(person))?;
+        let row = link.filter(|_| forgotten.is_none()).map(|link| Row::of(person, &link));
+        let somebody = row.as_ref().map(|row| row.somebody(person));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match row {
             None => drop(known.remove(person)),
@@ -173,7 +172,7 @@ impl People {
                 }
             }
         }
-        Ok(())
+        Ok(somebody)
     }
 
     /// Keeps it like the links, until it is told to stop.
@@ -271,24 +270,13 @@ impl People {
     }
 }
 
-/// Everybody who was forgotten.
-async fn gone(store: &dyn Store, sources: &[SourceName]) -> Result<Vec<Person>, StoreError> {
-    let mut gone = Vec::new();
-    for source in sources {
-        let of_them = store.all_forgotten(source).await?;
-        let person = |employee| Person { source: source.clone(), employee };
-        gone.extend(of_them.into_keys().map(person));
-    }
-    Ok(gone)
-}
-
 /// Whether a line, or a word in it, begins with a text.
 fn begins(line: &str, text: &str) -> bool {
     line.starts_with(text) || line.split(' ').any(|word| word.starts_with(text))
 }
 
 /// Those who have exactly this id (also as SOURCE/ID), in whatever source: with a link, or with a
-/// delivery at least.
+/// delivery at least. Of whoever was forgotten there is nothing to find.
 async fn exactly(
     text: &str,
     store: &dyn Store,
@@ -301,6 +289,9 @@ async fn exactly(
     let mut found = Vec::new();
     for name in sources.iter().filter(|name| source.is_none_or(|it| it == name.as_str())) {
         let person = Person { source: name.clone(), employee: EmployeeId::new(id) };
+        if store.forgotten(&person).await?.is_some() {
+            continue;
+        }
         if let Some(link) = store.link(&person).await? {
             found.push(Row::of(&person, &link).somebody(&person));
             continue;

@@ -173,11 +173,12 @@ impl Desk {
     /// A replay of the same that has not ended.
     async fn same(&self, source: &SourceName, which: &Which) -> Result<Option<Run>, StoreError> {
         let runs = self.store.runs(Some(source), LATEST).await?;
-        let is_open = |run: &Run| {
-            matches!(
-                run.state,
-                RunState::Comparing | RunState::Previewed { .. } | RunState::Applying
-            )
+        let now = self.clock.now();
+        // What nobody confirmed in time is over, also while nobody serves who would write it down.
+        let is_open = |run: &Run| match run.state {
+            RunState::Previewed { until } => until > now,
+            RunState::Comparing | RunState::Applying => true,
+            RunState::Done | RunState::Cancelled { .. } | RunState::Failed { .. } => false,
         };
         let is_same = |run: &Run| match &run.kind {
             RunKind::Replay { which: other, .. } => other == which,

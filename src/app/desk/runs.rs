@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Desk;
 use crate::app::ToldRun;
 use crate::app::asked::{self, Ask};
+use crate::model::words;
 use crate::model::{
     Actor, ChangeKind, EmployeeId, Outcome, Refused, Run, RunId, Selection, SliceState, SourceName,
 };
@@ -49,7 +50,7 @@ impl Desk {
         if self.run(id).await?.is_replay() {
             let confirmed = reconcile::confirm(store, clock, id, slice, whom, &actor.name).await;
             let (_, people) = confirmed?;
-            let people = if people == 1 { "1 person".into() } else { format!("{people} people") };
+            let people = words::people(people);
             let said = format!("confirmed for {people}: each is judged once more by what is true");
             return Ok(Outcome { runs: vec![id.clone()], ..Outcome::said(said) });
         }

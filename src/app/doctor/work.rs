@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Findings;
 use crate::config::Settings;
+use crate::model::words::people;
 use crate::model::{DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName};
 use crate::schedule::timetable::Timetable;
 use crate::store::{Filter, Store, StoreError};
@@ -148,9 +149,8 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
             found.look(part, format!("that of {began} was not carried through: {reason}"));
         }
         RunState::Done => {
-            let (people, changed, failed) = (last.people, last.changed, last.failed);
-            let message =
-                format!("that of {began}: {people} people, {changed} changed, {failed} failed");
+            let (people, changed, failed) = (people(last.people), last.changed, last.failed);
+            let message = format!("that of {began}: {people}, {changed} changed, {failed} failed");
             if failed > 0 { found.look(part, message) } else { found.well(part, message) }
         }
     }

@@ -7,6 +7,7 @@ use super::filter::FilterArgs;
 use super::{Exit, Terminal, find};
 use crate::app::Desk;
 use crate::cli::runs::who;
+use crate::model::words::count_of;
 use crate::model::{Actor, DeliveryState, Verb, Which};
 use crate::store::Store;
 use crate::store::finding::Finding;
@@ -48,7 +49,7 @@ pub(super) async fn discard(
     while let Some(found) = finding.next(store).await? {
         many += found.len();
     }
-    let letters = if many == 1 { "1 dead letter".into() } else { format!("{many} dead letters") };
+    let letters = count_of(many, "dead letter", "dead letters");
     if many == 0 {
         terminal.note("No dead letter fits.")?;
         return Ok(Exit::Nothing);

@@ -14,6 +14,7 @@ use super::{PlanArgs, Progress, found, whom};
 use crate::app::{Counts, Difference, Rivals, Turn};
 use crate::config::Settings;
 use crate::model::Person;
+use crate::model::words::count_of;
 use crate::store::Store;
 
 /// Shows the differences.
@@ -91,9 +92,9 @@ fn summary(counts: &Counts, not_shown: usize) {
         some => format!(" HiBob does not show {some}."),
     };
     anstream::println!(
-        "\n{BOLD}Of {} people:{BOLD:#} {GOOD}{} enter the scope{GOOD:#}, {BAD}{} leave it{BAD:#}, \
+        "\n{BOLD}Of {}:{BOLD:#} {GOOD}{} enter the scope{GOOD:#}, {BAD}{} leave it{BAD:#}, \
          {WARN}{} change{WARN:#}, {} stay the same.{not_shown} Nothing was changed.",
-        counts.people,
+        count_of(counts.people, "person", "people"),
         of(Turn::Enters),
         of(Turn::Leaves),
         of(Turn::Changes),

@@ -8,6 +8,7 @@ use crate::app;
 use crate::config::Settings;
 use crate::model::EmployeeId;
 use crate::model::question::MissedValue;
+use crate::model::words;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ pub(super) async fn run(
 fn show(missing: &MissedValue) {
     let MissedValue { source, table, file, keys, people, some } = missing;
     let keys = plain(&keys.join(", "));
-    let who = if *people == 1 { "1 person".to_owned() } else { format!("{people} people") };
+    let who = words::people(*people as u64);
     let ids: Vec<&str> = some.iter().map(EmployeeId::as_str).collect();
     let more = if some.len() < *people { ", ..." } else { "" };
     let file = file.as_ref().map_or_else(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{find, people, who};
 use crate::app::{Desk, ToldRun};
 use crate::cli::deliveries::{Exit, Terminal};
+use crate::model::words;
 use crate::model::{
     Actor, ChangeKind, EmployeeId, Refused, Run, RunId, Selection, SliceState, Verb,
 };
@@ -124,7 +125,8 @@ pub(super) async fn approve(
         (Some(kind), Some(SliceState::Approved { people, .. })) => {
             let word = kind.word();
             terminal.line(&format!(
-                "{word} is approved for {people} people; each is judged once more before that"
+                "{word} is approved for {}; each is judged once more before that",
+                words::people(*people)
             ))?;
         }
         _ => terminal.line(&said)?,

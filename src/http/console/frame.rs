@@ -145,6 +145,11 @@ impl Frame {
         Section::ALL.into_iter().filter(move |section| operates || *section != Section::Audit)
     }
 
+    /// Whether they may say who may, and erase people.
+    pub fn administers(&self) -> bool {
+        self.may(Access::Administrator)
+    }
+
     /// A moment as an element of the page.
     pub fn time(&self, at: impl Time) -> Moment {
         Moment { at: at.time(), zone: self.zone.clone() }
@@ -176,6 +181,14 @@ impl Frame {
     /// So many people: `1 person`.
     pub fn people(&self, number: impl Count) -> String {
         report::people(number.count())
+    }
+
+    /// How often: `once`, `3 times`.
+    pub fn times(&self, number: impl Count) -> String {
+        match number.count() {
+            1 => "once".to_owned(),
+            many => format!("{} times", report::number(many)),
+        }
     }
 
     /// The address of the icon.
@@ -226,6 +239,12 @@ pub trait Count {
 impl Count for u64 {
     fn count(&self) -> u64 {
         *self
+    }
+}
+
+impl Count for u32 {
+    fn count(&self) -> u64 {
+        u64::from(*self)
     }
 }
 

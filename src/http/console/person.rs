@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::address;
 use super::attempts::Line;
@@ -18,6 +19,7 @@ use super::visit::{self, Visit};
 use crate::http::HttpState;
 use crate::model::question::Answer;
 use crate::model::story::veil_link;
+use crate::model::words::count_of;
 use crate::model::{
     AccountId, AccountStatus, Choice, Delivery, DeliveryState, EmployeeId, Link, Person, Question,
     Refused, SourceName, Verb, Which,
@@ -34,6 +36,7 @@ struct Page {
     sight: Sight,
     path: String,
     person: String,
+    id: String,
     known: Known,
     explained: Option<Explained>,
     planned: Option<Planned>,
@@ -48,6 +51,8 @@ struct Known {
     choice: Option<Choice>,
     deliveries: Vec<Delivery>,
     dead: bool,
+    /// They were forgotten then.
+    forgotten: Option<Timestamp>,
 }
 
 impl Known {
@@ -64,11 +69,13 @@ impl Known {
             choice: state.store.choice(person).await?,
             deliveries: state.store.deliveries(&of(None), MOST).await?,
             dead: !dead.is_empty(),
+            forgotten: state.store.forgotten(person).await?,
         })
     }
 
     fn nothing(&self) -> bool {
-        self.link.is_none() && self.choice.is_none() && self.deliveries.is_empty()
+        let kept = self.link.is_some() || self.choice.is_some() || !self.deliveries.is_empty();
+        !kept && self.forgotten.is_none()
     }
 
     fn account(&self) -> Option<&AccountId> {
@@ -170,6 +177,7 @@ async fn show(
         lines: known.deliveries.iter().map(|delivery| Line::of(delivery, &frame)).collect(),
         path: address::of_person(person),
         person: plain(&person.to_string()),
+        id: plain(person.employee.as_str()),
         frame,
         sight,
         known,
@@ -251,6 +259,10 @@ pub(super) async fn act(
                 }
                 Verb::Decide { person: person.clone(), choice }
             }
+            Some("forget") => {
+                Verb::Forget { reason: Some(meant(&filled, &person)?), person: person.clone() }
+            }
+            Some("remember") => Verb::LiftForgetting { person: person.clone() },
             _ => return Err(wrong("the form says nothing that can be done here")),
         };
         let outcome = state.act(&visit.actor, verb).await?;
@@ -261,6 +273,15 @@ pub(super) async fn act(
         Ok(response) => response,
         Err(refused) => show(&state, visit, &person, &asked, Some(refused)).await,
     }
+}
+
+/// Why somebody is to be forgotten, when their id was typed: what is erased never comes back.
+fn meant(filled: &Fields, person: &Person) -> Result<String, Refused> {
+    if filled.one("confirm") != Some(person.employee.as_str()) {
+        let id = plain(person.employee.as_str());
+        return Err(wrong(format!("type their id, {id}, to say that you mean this person")));
+    }
+    filled.reason()
 }
 
 /// What was decided about somebody's account.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::fields::{Fields, Filled};
@@ -161,8 +162,10 @@ fn title(run: &Run) -> String {
 }
 
 /// Where a run stands: a class and a word.
-fn standing(run: &Run) -> (&'static str, &'static str) {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+fn standing(run: &Run, now: &Timestamp) -> (&'static str, &'static str) {
     match &run.state {
+        _ if run.has_expired(*now) => ("warn", "expired"),
         _ if run.ended_at.is_none() && run.paused_by.is_some() => ("warn", "paused"),
         RunState::Comparing if run.is_replay() => ("quiet", "previewing"),
         RunState::Comparing => ("quiet", "comparing"),
@@ -174,6 +177,15 @@ fn standing(run: &Run) -> (&'static str, &'static str) {
         RunState::Done => ("good", "done"),
         RunState::Cancelled { .. } => ("warn", "cancelled"),
         RunState::Failed { .. } => ("bad", "not carried through"),
+    }
+}
+
+/// Until when somebody can confirm a preview; nothing when it waits for nobody (any more).
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+fn waits_until(run: &Run, now: &Timestamp) -> Option<Timestamp> {
+    match run.state {
+        RunState::Previewed { until } if until > *now => Some(until),
+        _ => None,
     }
 }
 

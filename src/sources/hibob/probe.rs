@@ -7,6 +7,7 @@
 use super::client::HiBob;
 use super::wire::{FieldInfo, missing_fields};
 use crate::clock::Deadline;
+use crate::model::words::count_of;
 use crate::model::{Answer, EmployeeId, Lane};
 use crate::sources::SourceError;
 
@@ -55,17 +56,18 @@ impl HiBob {
             .collect();
         if records.is_empty() {
             problems.push(format!(
-                "HiBob listed {} people, but showed none of {asked} when it was asked for them by \
+                "HiBob listed {}, but showed none of {asked} when it was asked for them by \
                  id: try again, and ask HiBob's support if it stays so.",
-                ids.len()
+                count_of(ids.len(), "person", "people")
             ));
             return Ok(problems);
         }
+        let people = count_of(asked, "person", "people");
         for (field, info) in there {
             let one = std::slice::from_ref(field);
             if records.iter().all(|record| !missing_fields(record, one).is_empty()) {
                 problems.push(format!(
-                    "HiBob returned `{field}` for none of {asked} people. In Bob, under Settings > \
+                    "HiBob returned `{field}` for none of {people}. In Bob, under Settings > \
                      Permission groups, grant the service user's group View on the category \
                      \"{}\" (`{}`).",
                     info.category_name, info.category

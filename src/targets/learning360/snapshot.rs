@@ -18,6 +18,7 @@ use super::client::{Call, Turn};
 use super::codes;
 use super::wire::{self, Mapping, User};
 use crate::clock::Deadline;
+use crate::model::words::count_of;
 use crate::model::{Account, AccountId, GroupId, Lane, Role};
 use crate::targets::TargetError;
 
@@ -195,10 +196,10 @@ impl Snapshot<'_> {
                 || !reading.been.insert(reading.call.address().to_owned())
             {
                 return Err(TargetError::Again(format!(
-                    "360Learning's list {} has no end: after {} pages it leads back, or goes on \
+                    "360Learning's list {} has no end: after {} it leads back, or goes on \
                      for ever",
                     reading.call.endpoint(),
-                    reading.been.len()
+                    count_of(reading.been.len(), "page", "pages")
                 )));
             }
             let (rows, next) = match self.page(&reading).await {
