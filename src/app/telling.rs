@@ -194,4 +194,6 @@ async fn put(
 #[cfg(test)]
 mod chats;
 #[cfg(test)]
+mod expiring;
+#[cfg(test)]
 mod tests;

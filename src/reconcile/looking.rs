@@ -245,6 +245,11 @@ impl Reconciler<'_> {
         accounts.index();
         accounts.index_claims();
         accounts.know_groups(groups);
+        let doubled = snapshot.counted().doubled;
+        if doubled > 0 {
+            let rows = words::count(doubled, "row", "rows");
+            run.remarks.push(format!("The LMS showed {rows} more than once; each counts once."));
+        }
         let gone = snapshot.counted().gone.len();
         if gone > 0 {
             let groups = words::count_of(gone, "group", "groups");

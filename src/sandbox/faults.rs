@@ -71,6 +71,9 @@ pub(super) struct Fault {
     /// Ids of people who are left out.
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub omit_person: Vec<String>,
+    /// Ids of people who are shown once more, at the end of a search's answer.
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub repeat_person: Vec<String>,
     /// Send only a part of the body: `true` for half, a number of bytes, or `"connection"` for half
     /// of what the headers promise and then nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -208,6 +208,50 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
     assert_eq!(before, after, "nothing was done, and nothing written down");
 }
 
+/// Whoever was forgotten is found no more from that moment on, by whatever process it was done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_forgotten_is_found_no_more() {
+    for kept in [Kept::Sqlite, Kept::Redis] {
+        let api = Api::open(kept).await;
+        let actives = api.town.actives();
+        for id in &actives[1..3] {
+            api.town.change(id, json!({"firstName": "Xanthippe", "surname": "Vanisher"}));
+        }
+        api.town.in_step().await;
+        let found = async |text: &str| {
+            let (status, told) = api.get(&format!("/people?q={text}"), &api.operator).await;
+            assert_eq!(status, 200, "{told}");
+            told["people"].as_array().expect("people").len()
+        };
+        api.town.until("the search knows both", async || found("vanisher").await == 2).await;
+        let by_cli =
+            ["forget", &actives[1], "--yes", "--by", "ann", "--reason", "it was asked for"];
+        api.town.told(&by_cli).await;
+        assert_eq!((found("vanisher").await, found(&actives[1]).await), (1, 0));
+
+        let forget = json!({
+            "verb": "forget", "person": {"source": "bob", "employee": actives[2]},
+            "reason": "Xanthippe Vanisher asked for it",
+        });
+        assert_eq!(api.act(&api.operator, &forget).await.0, 403, "that takes an administrator");
+        assert_eq!(found("vanisher").await, 1);
+        let root = api.town.told(&["tokens", "make", "root", "--access", "administrator"]).await;
+        let root = root.lines().last().expect("a token").trim();
+        let (status, done) = api.act(root, &forget).await;
+        assert_eq!(status, 200, "{done}");
+        assert_eq!((found("vanisher").await, found(&actives[2]).await), (0, 0));
+        let (_, audit) = api.get("/audit", &api.operator).await;
+        let told = audit.to_string();
+        assert!(told.contains("it was asked for") && told.contains(") asked for it"), "{audit:#}");
+        let refused = "(forgotten) asked for it";
+        assert_eq!(told.matches(refused).count(), 2, "also what was refused: {audit:#}");
+        assert!(!told.contains("Xanthippe") && !told.contains("Vanisher"), "{audit:#}");
+        let undo = json!({"verb": "lift_forgetting", "person": forget["person"]});
+        assert_eq!(api.act(root, &undo).await.0, 200);
+        assert_eq!(found("vanisher").await, 0, "nothing of them is left to be found");
+    }
+}
+
 /// A generic fuzzer reads the description and tries everything that it allows and forbids.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fuzzer_finds_nothing() {

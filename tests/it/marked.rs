@@ -5,15 +5,17 @@ use instep::sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::harness::town::{Kept, Town};
+use crate::observe::traces::{Collector, table};
 
 /// Stands in each value of the marked people, whatever its case.
 const MARK: &str = "zanzibar";
 
 /// A town with the API, the mails of whose rules say more than they need.
-async fn open(kept: Kept) -> Town {
+async fn open(kept: Kept, collector: &str) -> Town {
     let platform = Some("instep-bob".to_owned());
     let options = Options { people: 30, in_step: true, platform, ..Options::default() };
-    Town::new(options, kept, |toml| toml.push_str("\n[console]\napi = true\n")).await
+    let tables = format!("\n[console]\napi = true\n{}", table(collector));
+    Town::new(options, kept, |toml| toml.push_str(&tables)).await
 }
 
 fn find(told: &str, whence: &str) {
@@ -27,7 +29,8 @@ fn find(told: &str, whence: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_anybody_may_see_names_them() {
     for kept in [Kept::Sqlite, Kept::Redis] {
-        let town = open(kept).await;
+        let collector = Collector::default();
+        let town = open(kept, &collector.open().await).await;
         let serving = town.serve_with(&["--log", "json"], &[("INSTEP_LOG", "debug")]).await;
         town.hook_to(&serving);
         let actives = town.actives();
@@ -117,6 +120,15 @@ async fn nothing_that_anybody_may_see_names_them() {
         let logged = town.logged();
         assert!(logged.contains(actives[3].as_str()), "ids are how people are found");
         find(&logged, "the log");
+        // All traces are there when it has ended: also of the change, the dead letters, the replay.
+        serving.terminate().await;
+        for id in [&actives[0], &actives[2], &actives[3], &actives[4]] {
+            let delivery = town.deliveries_of(id).await.pop().expect("a delivery");
+            assert!(collector.count_of(delivery.id.as_str()) > 2, "{id} has a trace");
+        }
+        for request in collector.requests() {
+            find(&String::from_utf8_lossy(&request), "a trace");
+        }
         // They were there to be named.
         let shown = town.told(&["explain", &actives[0]]).await;
         assert!(shown.to_lowercase().contains(MARK), "{shown}");

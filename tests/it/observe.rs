@@ -3,7 +3,7 @@
 mod doctor;
 mod numbers;
 mod runbook;
-mod traces;
+pub(crate) mod traces;
 
 use std::path::{Path, PathBuf};
 

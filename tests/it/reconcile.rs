@@ -11,6 +11,7 @@ mod dying;
 mod faults;
 mod forgotten;
 mod meanwhile;
+mod repeating;
 
 use std::sync::Arc;
 

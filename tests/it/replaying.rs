@@ -2,7 +2,9 @@
 //! binary.
 
 mod carrying_on;
+mod expiring;
 mod failing;
+mod live_first;
 mod previewing;
 
 use std::time::Duration;

@@ -21,14 +21,23 @@ pub(super) async fn look(
     now: Timestamp,
 ) -> Result<Vec<Notice>, StoreError> {
     let soon = now.checked_add(settings.notify.expires).unwrap_or(Timestamp::MAX);
-    Ok(tokens(store).await?.iter().map(|token| notice(token, now, soon)).collect())
+    match tokens(store).await {
+        Ok(all) => Ok(all.iter().map(|token| notice(token, now, soon)).collect()),
+        // A newer program wrote one of them: that must not keep every other notice back.
+        Err(StoreError::Unreadable { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn notice(token: &Token, now: Timestamp, soon: Timestamp) -> Notice {
     let (name, expires) = (&token.name, token.expires.strftime("%Y-%m-%d %H:%M UTC"));
     let about = format!("{API_TOKEN}{name}");
     if token.expires > soon {
-        return ended(Topic::Secret, &about, format!("The API token {name} counts until {expires}"));
+        return ended(
+            Topic::Secret,
+            &about,
+            format!("The API token {name} counts until {expires}"),
+        );
     }
     let access = token.access.word();
     let used = match token.used {
@@ -42,7 +51,7 @@ fn notice(token: &Token, now: Timestamp, soon: Timestamp) -> Notice {
             }
         }
     };
-    let lines = vec![format!("{} made it, as {access}. {used}", token.by)];
+    let lines = vec![format!("Its access: {access}. {used}")];
     let todo = format!(
         "`instep tokens make NAME --access {access}` makes another one for the program that shows \
          it; when none does, `instep tokens revoke {name}`."

@@ -16,13 +16,13 @@ use crate::model::{ChangeKind, Run, RunId, RunState, Slice, SliceState};
 use crate::store::Hold;
 use crate::store::sqlite::SqliteStore;
 
-type Heard = Arc<Mutex<Vec<(String, Value)>>>;
+pub(super) type Heard = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Whether the busy chat has turned somebody away.
 static TURNED_AWAY: AtomicBool = AtomicBool::new(false);
 
 /// A chat server; one chat is away at first.
-async fn chats() -> (String, Heard) {
+pub(super) async fn chats() -> (String, Heard) {
     async fn hear(
         State(heard): State<Heard>,
         Path(chat): Path<String>,
@@ -40,7 +40,7 @@ async fn chats() -> (String, Heard) {
     (format!("http://{address}/hook"), heard)
 }
 
-fn configuration(chats: &str) -> String {
+pub(super) fn configuration(chats: &str) -> String {
     format!(
         r#"
 [server]
@@ -90,7 +90,7 @@ fn held(clock: &Clock) -> Run {
 }
 
 /// What was heard since the last call, by chat, as text.
-fn heard(all: &Heard) -> Vec<(String, String)> {
+pub(super) fn heard(all: &Heard) -> Vec<(String, String)> {
     let mut heard = all.lock().expect("heard");
     heard.drain(..).map(|(chat, body)| (chat, body.to_string())).collect()
 }

@@ -14,7 +14,16 @@ fn at(seconds: u64) -> Timestamp {
 
 fn notice(topic: Topic, about: &str, phase: Phase) -> Notice {
     let title = format!("{about} {phase:?}");
-    Notice { topic, about: about.to_owned(), phase, worse: false, title, lines: vec![], todo: None, link: None }
+    Notice {
+        topic,
+        about: about.to_owned(),
+        phase,
+        worse: false,
+        title,
+        lines: vec![],
+        todo: None,
+        link: None,
+    }
 }
 
 /// What is told after a look, as titles.

@@ -265,8 +265,13 @@ pub(super) async fn act(
             Some("remember") => Verb::LiftForgetting { person: person.clone() },
             _ => return Err(wrong("the form says nothing that can be done here")),
         };
+        let gone = matches!(verb, Verb::Forget { .. });
         let outcome = state.act(&visit.actor, verb).await?;
-        let back = outcome.runs.first().map_or_else(|| path.clone(), address::of_run);
+        let back = match outcome.runs.first() {
+            Some(run) => address::of_run(run),
+            None if gone => Section::People.path().to_owned(),
+            None => path.clone(),
+        };
         Ok(visit::done(&back, &outcome))
     };
     match done.await {

@@ -82,8 +82,14 @@ impl Query {
     ) -> Answer {
         let filter = self.filter.as_ref().map(|(path, values)| (*path, values.as_slice()));
         let (people, lists) = found(company, filter, stale(fault, now));
+        let repeated = |record: &&std::sync::Arc<Value>| {
+            let id = text(record, "id");
+            fault.is_some_and(|fault| fault.repeat_person.iter().any(|it| it == id))
+        };
+        let again = people.iter().filter(repeated);
         let shown = people
             .iter()
+            .chain(again)
             .filter(|record| self.inactive || text(record, "internal.status") == "Active")
             .filter_map(|record| self.show(&lists, record, fault));
         Answer::json(200, &Value::from_iter([("employees", shown.collect::<Value>())]))

@@ -12,6 +12,7 @@ await withBrowser(async (browser) => {
   await confirmReplay(browser);
   await tryAndReload(browser);
   await pauseAndResume(browser);
+  await forget(browser);
   await nowhere(browser);
   await audited(browser);
 });
@@ -169,6 +170,40 @@ async function pauseAndResume(browser) {
   await page.context().close();
 }
 
+/** Somebody is found by name, forgotten by their id, and found no more. */
+async function forget(browser) {
+  const page = await person(browser);
+  page.expected.push("422");
+  const married = async () => {
+    await page.goto("/console/people?q=Married");
+    return page.locator("table.list tbody tr").count();
+  };
+  const before = await married();
+  check(before > 1, "some are found by name: " + before);
+  const link = page.locator("table.list tbody tr").first().getByRole("link");
+  const id = (await link.innerText()).split("/")[1];
+  await link.click();
+  await page.getByText("Forget this person").click();
+  const fill = async (confirm) => {
+    await page.getByLabel("Their id").fill(confirm);
+    await page.locator("form", { has: page.getByLabel("Their id") }).getByLabel("Why").fill("they asked for it");
+    await page.getByRole("button", { name: "Forget", exact: true }).click();
+  };
+  await accessible(page, "the form that forgets");
+  await shot(page, "journey-forget", {});
+  await fill("4711");
+  await page.getByRole("alert").filter({ hasText: "type their id" }).waitFor();
+  await page.getByText("Forget this person").click();
+  await fill(id);
+  await notice(page).filter({ hasText: "was forgotten" }).waitFor();
+  check(await married() === before - 1, "one fewer is found");
+  await page.goto("/console/people/bob/" + id);
+  await page.getByText("nothing new of them is kept").waitFor();
+  await page.getByRole("button", { name: "Lift it" }).waitFor();
+  await accessible(page, "somebody who was forgotten");
+  await page.context().close();
+}
+
 /** What is not there is told inside the frame. */
 async function nowhere(browser) {
   const page = await person(browser);
@@ -188,7 +223,7 @@ async function nowhere(browser) {
 async function audited(browser) {
   const page = await person(browser, { colorScheme: "dark" });
   await page.goto("/console/audit");
-  for (const verb of ["sync", "approve", "unmask", "reload"]) {
+  for (const verb of ["sync", "approve", "unmask", "reload", "forget"]) {
     const cell = page.getByRole("cell", { name: verb, exact: true }).first();
     check(await cell.isVisible(), verb + " is in the audit log");
   }

@@ -143,11 +143,11 @@ fn spans(request: &[u8]) -> Vec<Span> {
 
 /// A collector that keeps what it gets.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Bytes>>>);
+pub(crate) struct Collector(Arc<Mutex<Vec<Bytes>>>);
 
 impl Collector {
     /// Begins to listen; gives its address.
-    async fn open(&self) -> String {
+    pub(crate) async fn open(&self) -> String {
         async fn take(
             State(collector): State<Collector>,
             headers: HeaderMap,
@@ -167,12 +167,18 @@ impl Collector {
         format!("http://{address}")
     }
 
-    fn requests(&self) -> Vec<Bytes> {
+    /// What came, byte for byte.
+    pub(crate) fn requests(&self) -> Vec<Bytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn spans(&self) -> Vec<Span> {
         self.requests().iter().flat_map(|request| spans(request)).collect()
+    }
+
+    /// How many spans of a delivery's trace came.
+    pub(crate) fn count_of(&self, delivery: &str) -> usize {
+        self.of(delivery).len()
     }
 
     /// The spans of a delivery's trace.
@@ -182,12 +188,17 @@ impl Collector {
     }
 }
 
+/// The configuration of who sends traces there.
+pub(crate) fn table(endpoint: &str) -> String {
+    format!(
+        "[telemetry]\notlp_endpoint = \"{endpoint}\"\notlp_headers = \"x-key=collector-hunter2\"\n"
+    )
+}
+
 async fn town(kept: Kept, endpoint: &str) -> Town {
     let platform = Some("instep-bob".to_owned());
     let options = Options { people: 12, in_step: true, platform, ..Options::default() };
-    let table = format!(
-        "[telemetry]\notlp_endpoint = \"{endpoint}\"\notlp_headers = \"x-key=collector-hunter2\"\n"
-    );
+    let table = table(endpoint);
     let town = Town::new(options, kept, |toml| toml.push_str(&table)).await;
     town.sandbox.limit(false);
     town

@@ -154,3 +154,55 @@ async fn viewers_look_and_do_nothing() {
     }
     assert!(pages.made.wanted().is_empty());
 }
+
+#[tokio::test]
+async fn administrators_forget_whom_they_name() {
+    let pages = Pages::open(Access::Administrator);
+    pages.linked("17", "5f0a", "Lee").await;
+    let path = "/console/people/bob/17";
+    let page = pages.get(path).await;
+    page.has("Forget this person");
+    page.has("Their id, 17");
+    page.has_not("Lift it");
+    for (form, why) in [
+        ("do=forget&why=asked", "type their id, 17"),
+        ("do=forget&confirm=18&why=asked", "type their id, 17"),
+        ("do=forget&confirm=bob%2F17&why=asked", "type their id, 17"),
+        ("do=forget&confirm=17", "say why"),
+        ("do=forget&confirm=17&why=+++", "say why"),
+    ] {
+        pages.post(path, form).await.is_refused(422, why);
+    }
+    assert!(pages.made.wanted().is_empty(), "nothing was done");
+    let done = pages.post(path, "do=forget&confirm=+17+&why=they+asked").await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    assert!(done.location.starts_with("/console/people?did="), "{}", done.location);
+    let reason = Some("they asked".to_owned());
+    assert_eq!(pages.made.wanted(), [Verb::Forget { person: person("17"), reason }]);
+
+    pages.store.forget(&person("18"), pages.clock.now()).await.expect("a store");
+    let gone = pages.get("/console/people/bob/18").await;
+    assert_eq!(gone.status, 200);
+    gone.has("<dt>Forgotten</dt>");
+    gone.has("Lift it");
+    assert_eq!(pages.post("/console/people/bob/18", "do=remember").await.status, 303);
+    assert_eq!(pages.made.wanted(), [Verb::LiftForgetting { person: person("18") }]);
+}
+
+#[tokio::test]
+async fn nobody_else_forgets_anybody() {
+    for access in [Access::Viewer, Access::Operator] {
+        let pages = Pages::open(access);
+        pages.linked("17", "5f0a", "Lee").await;
+        pages.store.forget(&person("18"), pages.clock.now()).await.expect("a store");
+        let path = "/console/people/bob/17";
+        pages.get(path).await.has_not("Forget this person");
+        let gone = pages.get("/console/people/bob/18").await;
+        gone.has("<dt>Forgotten</dt>");
+        gone.has_not("Lift it");
+        for form in ["do=forget&confirm=17&why=asked", "do=remember"] {
+            pages.post(path, form).await.is_refused(403, "that takes the access of an");
+        }
+        assert!(pages.made.wanted().is_empty());
+    }
+}
