@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::CertificateSettings;
-use crate::model::words::people;
+use crate::model::words::{number, people};
 use crate::model::{Certificate, ChangeKind, EmployeeId, Run, RunState, SliceState};
 
 /// So many ids are named in a sentence.
@@ -94,7 +94,7 @@ fn too_few(shown: &Shown, last: &Run, settings: &CertificateSettings) -> Option<
              look at \"Access data for\" in the permission group of the service user. If so many \
              were really deleted, approve the deactivations of this run.",
             people(shown.people),
-            last.people,
+            number(last.people),
             last.started_at.strftime("%F"),
             settings.people_percent
         )
@@ -112,9 +112,11 @@ fn fields(shown: &Shown, last: Option<&Run>, settings: &CertificateSettings) -> 
             Some(format!("{field} came for nobody, and rules decide by it. {remedy}."))
         } else if fewer {
             Some(format!(
-                "{field} came for {now} of {}, and for {before} in the last complete run. \
+                "{field} came for {} of {}, and for {} in the last complete run. \
                  {remedy}.",
-                people(shown.people)
+                number(now),
+                people(shown.people),
+                number(before)
             ))
         } else {
             None
@@ -257,7 +259,7 @@ mod tests {
             run
         };
         assert_eq!(missing(&shown(500), &[approved(8), complete(1000)]), [""; 0]);
-        only(&shown(500), &[approved(7), complete(1000)], "500 people, and 1000");
+        only(&shown(500), &[approved(7), complete(1000)], "500 people, and 1,000");
     }
 
     #[test]
@@ -289,7 +291,7 @@ mod tests {
         only(
             &having("root.email", 0),
             &before,
-            "root.email came for 0 of 1000 people, and for 1000",
+            "root.email came for 0 of 1,000 people, and for 1,000",
         );
         only(&having("root.email", 899), &before, "root.email came for 899");
         assert_eq!(missing(&having("root.email", 900), &before), [""; 0]);

@@ -86,7 +86,9 @@ async fn whoever_was_forgotten_is_found_no_more_whoever_did_it() {
     let file = folder.path().join("instep.db");
     let store = SqliteStore::open(&file, Clock::system()).expect("a store");
     for (id, last) in [("17", "Lee"), ("18", "Roe")] {
-        write(&store, &bob(id), link("Ann", last, "ann@example.test")).await;
+        let account = Some(AccountId::new(format!("5f{id}")));
+        let link = Link { account, ..link("Ann", last, "ann@example.test") };
+        write(&store, &bob(id), link).await;
     }
     let (people, sources) = (People::default(), [SourceName::new("bob")]);
     people.read_everybody(&store, &sources).await.expect("a store");
