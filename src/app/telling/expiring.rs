@@ -2,7 +2,6 @@
 //! server, and a chat, while only the clock is moved.
 
 #[path = "../../../tests/it/harness/smtp.rs"]
-#[expect(dead_code, reason = "this test needs a part of it")]
 mod smtp;
 
 use tempfile::TempDir;
