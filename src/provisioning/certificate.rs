@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn clearly_fewer_people_than_before_are_not_everyone() {
-        only(&shown(899), &[complete(1000)], "HR showed 899 people, and 1000 on 2026-03-02");
+        only(&shown(899), &[complete(1000)], "HR showed 899 people, and 1,000 on 2026-03-02");
         let failed = Run { state: RunState::Failed { reason: String::new() }, ..complete(5000) };
         let begun = Run { state: RunState::Comparing, ..complete(5000) };
         let doubtful = Run {
