@@ -240,7 +240,7 @@ mod tests {
         // Runs that prove nothing are passed over.
         let history = [failed, begun, doubtful, complete(1000), complete(9000)];
         assert_eq!(missing(&shown(950), &history), [""; 0]);
-        only(&shown(10), &history, "and 1000 on");
+        only(&shown(10), &history, "and 1,000 on");
     }
 
     #[test]
