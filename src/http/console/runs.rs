@@ -162,7 +162,6 @@ fn title(run: &Run) -> String {
 }
 
 /// Where a run stands: a class and a word.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn standing(run: &Run, now: &Timestamp) -> (&'static str, &'static str) {
     match &run.state {
         _ if run.has_expired(*now) => ("warn", "expired"),
@@ -181,7 +180,6 @@ fn standing(run: &Run, now: &Timestamp) -> (&'static str, &'static str) {
 }
 
 /// Until when somebody can confirm a preview; nothing when it waits for nobody (any more).
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
 fn waits_until(run: &Run, now: &Timestamp) -> Option<Timestamp> {
     match run.state {
         RunState::Previewed { until } if until > *now => Some(until),
