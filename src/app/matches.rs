@@ -10,12 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::preview::{Preview, PreviewError, Previewer};
-use super::told::ToldRun;
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::model::{
     AccountId, Arrival, Candidate, Choice, Delivery, DeliveryId, DeliveryState, Drift, EmployeeId,
-    Event, Lane, Link, Person, Probe, RunState,
+    Event, Lane, Link, Person, Probe, Run, RunId, RunState, SourceName,
 };
 use crate::store::{Filter, Store, StoreError};
 
@@ -25,8 +24,8 @@ const DISPUTED: &str = "disputed";
 /// The kind of the events by which people are looked at again after a choice.
 const KIND: &str = "instep.match";
 
-/// Among so many of the newest runs is each source's newest full sync.
-const LATEST: usize = 50;
+/// Among so many runs the last full sync is looked for; the others are replays.
+const RUNS: usize = 20;
 
 /// So many deliveries are read together.
 const PAGE: usize = 500;
@@ -42,75 +41,87 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub struct Dispute {
     /// Who.
     pub person: Person,
-    /// Since when that is known.
+    /// Since when it is known.
     pub since: Timestamp,
-    /// Why.
+    /// Why a human must decide.
     pub reason: Option<String>,
-    /// The dead letter that waits for a decision; none when a full sync found it.
+    /// The dead letter; none where a full sync found it.
     pub delivery: Option<DeliveryId>,
+    /// The full sync that found it.
+    pub run: Option<RunId>,
 }
 
-/// Those whose account is disputed: by the newest dead letter of each person, newest first, and then
-/// those whom only the newest full sync of each source found to be so.
+/// Those whose account is disputed, newest first: by the newest dead letter of each person, or by
+/// what the last full sync found, as far as nobody has decided and no event came since.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn disputes(store: &dyn Store) -> Result<Vec<Dispute>, StoreError> {
-    let mut disputes = Vec::new();
-    for delivery in dead_letters(store).await? {
-        let Some(person) = delivery.person() else { continue };
-        let (since, reason) = (delivery.received_at, delivery.reason);
-        disputes.push(Dispute { person, since, reason, delivery: Some(delivery.id) });
-    }
-    let mut runs = store.runs(None, LATEST).await?;
-    runs.retain(|run| !run.is_replay() && matches!(run.state, RunState::Applying | RunState::Done));
-    let mut sources = HashSet::new();
-    for run in runs.into_iter().filter(|run| sources.insert(run.source.clone())) {
-        for item in ToldRun::items(store, &run).await? {
-            let reason = item.drift.iter().find_map(|drift| match drift {
-                Drift::Disputed { reason } => Some(reason.clone()),
-                _ => None,
-            });
-            let (Some(employee), Some(_)) = (item.employee, &reason) else { continue };
-            let person = Person { source: run.source.clone(), employee };
-            if disputes.iter().any(|known| known.person == person)
-                || was_looked_at(store, &person, run.started_at).await?
-            {
-                continue;
-            }
-            disputes.push(Dispute { person, since: run.started_at, reason, delivery: None });
-        }
-    }
-    Ok(disputes)
-}
-
-/// Whether somebody decided, or the live road met them, since a moment.
-async fn was_looked_at(
-    store: &dyn Store,
-    person: &Person,
-    since: Timestamp,
-) -> Result<bool, StoreError> {
-    let newest = Filter {
-        source: Some(person.source.clone()),
-        employee: Some(person.employee.to_string()),
-        ..Filter::default()
-    };
-    let newest = store.deliveries(&newest, 1).await?;
-    Ok(newest.iter().any(|delivery| delivery.received_at >= since)
-        || store.choice(person).await?.is_some())
-}
-
-/// The newest disputed dead letter of each person.
-async fn dead_letters(store: &dyn Store) -> Result<Vec<Delivery>, StoreError> {
+pub async fn disputes(settings: &Settings, store: &dyn Store) -> Result<Vec<Dispute>, StoreError> {
     let mut seen = HashSet::new();
     let disputed = Filter {
         state: Some(DeliveryState::Dead),
         code: Some(DISPUTED.to_owned()),
         ..Filter::default()
     };
-    let mut found = all(store, disputed).await?;
-    found.retain(|delivery| delivery.person().is_some_and(|person| seen.insert(person)));
+    let mut found = Vec::new();
+    for delivery in all(store, disputed).await? {
+        let Some(person) = delivery.person().filter(|person| seen.insert(person.clone())) else {
+            continue;
+        };
+        let (since, reason) = (delivery.received_at, delivery.reason);
+        found.push(Dispute { person, since, reason, delivery: Some(delivery.id), run: None });
+    }
+    for source in settings.sources.keys() {
+        for dispute in met_by_a_sync(store, &SourceName::new(source)).await? {
+            if seen.insert(dispute.person.clone()) {
+                found.push(dispute);
+            }
+        }
+    }
+    found.sort_by_key(|dispute| std::cmp::Reverse(dispute.since));
     Ok(found)
+}
+
+/// Whom the last full sync of a source that compared everybody left alone for that.
+async fn met_by_a_sync(store: &dyn Store, source: &SourceName) -> Result<Vec<Dispute>, StoreError> {
+    let runs = store.runs(Some(source), RUNS).await?;
+    let compared =
+        |run: &&Run| matches!(run.state, RunState::Applying | RunState::Done) && !run.is_replay();
+    let Some(run) = runs.iter().find(compared) else { return Ok(Vec::new()) };
+    let (mut found, mut after) = (Vec::new(), 0);
+    loop {
+        let items = store.items(&run.id, after, PAGE).await?;
+        let Some(last) = items.last() else { return Ok(found) };
+        after = last.number;
+        for item in items {
+            let disputed = item.drift.iter().find_map(|drift| match drift {
+                Drift::Disputed { reason } => Some(reason),
+                _ => None,
+            });
+            let Some(reason) = disputed else { continue };
+            let Some(employee) = item.employee else { continue };
+            let person = Person { source: source.clone(), employee };
+            if store.choice(&person).await?.is_some() {
+                continue;
+            }
+            let since = Filter {
+                source: Some(source.clone()),
+                employee: Some(person.employee.to_string()),
+                ..Filter::default()
+            };
+            let newest = store.deliveries(&since, 1).await?.pop();
+            if newest.is_some_and(|delivery| delivery.received_at >= run.started_at) {
+                continue;
+            }
+            found.push(Dispute {
+                person,
+                since: run.started_at,
+                reason: Some(reason.clone()),
+                delivery: None,
+                run: Some(run.id.clone()),
+            });
+        }
+    }
 }
 
 async fn all(store: &dyn Store, mut filter: Filter) -> Result<Vec<Delivery>, StoreError> {

@@ -14,7 +14,8 @@ use super::{asked, secrets};
 use crate::config::Settings;
 use crate::model::words::{self, people};
 use crate::model::{
-    Blame, DeliveryId, DeliveryState, Item, Run, RunId, RunState, Slice, SliceState, SourceName,
+    Blame, DeliveryId, DeliveryState, Item, Rejection, Run, RunId, RunState, Slice, SliceState,
+    SourceName,
 };
 use crate::notify::{Notice, Phase, Topic};
 use crate::store::{Filter, Store, StoreError};
@@ -166,7 +167,7 @@ async fn dead_letters(store: &dyn Store, pages: &Pages) -> Result<Vec<Notice>, S
 fn held(run: &Run, slice: &Slice) -> Option<Notice> {
     let (source, id, word) = (&run.source, &run.id, slice.kind.word());
     let about = format!("{source}/{word}/{id}");
-    let what = format!("{source}: {word} of {}", people(slice.people));
+    let what = format!("{source}: {}", crate::report::changes(slice.kind, slice.people));
     Some(match &slice.state {
         SliceState::Free => return None,
         SliceState::Held { reason, until } => {
@@ -180,7 +181,7 @@ fn held(run: &Run, slice: &Slice) -> Option<Notice> {
         SliceState::Approved { by, people, .. } => {
             ended(Topic::Brake, &about, format!("{what} held, and approved for {people} by {by}"))
         }
-        SliceState::Rejected { by, .. } => {
+        SliceState::Rejected(Rejection { by, .. }) => {
             ended(Topic::Brake, &about, format!("{what} held, and rejected by {by}"))
         }
         SliceState::Expired => {

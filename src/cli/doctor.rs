@@ -52,7 +52,8 @@ fn tell(found: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
         Grade::Well => writeln!(out, "Verdict: well."),
         Grade::Look => writeln!(out, "Verdict: works; {} to look at.", things(look)),
         Grade::Ill => {
-            writeln!(out, "Verdict: ILL; {} not in order, {look} more to look at.", things(ill))
+            let verb = if ill == 1 { "does" } else { "do" };
+            writeln!(out, "Verdict: ILL; {} {verb} not work, {look} more to look at.", things(ill))
         }
     }
 }

@@ -83,7 +83,7 @@ pub async fn list(
     settings: &Settings,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<ExitCode> {
-    let mut disputed = app::disputes(&**store).await?;
+    let mut disputed = app::disputes(settings, &**store).await?;
     if disputed.is_empty() {
         anstream::eprintln!("Nobody's account is disputed.");
         return Ok(ExitCode::SUCCESS);
@@ -146,12 +146,16 @@ async fn previews(
 }
 
 fn show(dispute: &Dispute, preview: Option<&Preview>, owners: &BTreeMap<AccountId, Person>) {
-    let name = plain(&dispute.person.to_string());
-    let since = time(dispute.since);
-    let known = dispute.delivery.as_ref().map(ToString::to_string);
-    let known = known.unwrap_or_else(|| "a full sync".to_owned());
-    anstream::println!("{BOLD}{name}{BOLD:#}  {DIM}since {since} UTC, {known}{DIM:#}");
-    if let Some(reason) = &dispute.reason {
+    let Dispute { person, since, reason, delivery, run } = dispute;
+    let name = plain(&person.to_string());
+    let since = time(*since);
+    let by = match (delivery, run) {
+        (Some(delivery), _) => delivery.to_string(),
+        (None, Some(run)) => format!("by run {run}"),
+        (None, None) => String::new(),
+    };
+    anstream::println!("{BOLD}{name}{BOLD:#}  {DIM}since {since} UTC, {by}{DIM:#}");
+    if let Some(reason) = reason {
         anstream::println!("  {}", plain(reason));
     }
     if let Some(preview) = preview {
@@ -170,7 +174,8 @@ fn show(dispute: &Dispute, preview: Option<&Preview>, owners: &BTreeMap<AccountI
         }
         if !matches!(preview.verdict, Verdict::Disputed(_)) {
             let said = plain(&app::planned(preview).said);
-            anstream::println!("  {GOOD}not disputed any more ({said}): replay it{GOOD:#}");
+            let next = if delivery.is_some() { "replay it" } else { "the next sync does it" };
+            anstream::println!("  {GOOD}not disputed any more ({said}): {next}{GOOD:#}");
         }
     }
     anstream::println!("  instep match {name} --account ID | --create | --ignore\n");
@@ -190,6 +195,7 @@ fn as_json(
     json!({
         "person": dispute.person.to_string(),
         "delivery": dispute.delivery,
+        "run": dispute.run,
         "since": dispute.since,
         "reason": dispute.reason,
         "disputed": preview.map(|it| matches!(it.verdict, Verdict::Disputed(_))),

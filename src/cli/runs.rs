@@ -185,6 +185,7 @@ fn state(run: &Run, now: Timestamp) -> &'static str {
         RunState::Applying if run.paused_by.is_some() => "paused",
         RunState::Applying => "applying",
         RunState::Done if run.plan_only => "plan",
+        RunState::Done if held(run) > 0 => "held in part",
         RunState::Done => "done",
         RunState::Cancelled { .. } => "cancelled",
         RunState::Failed { .. } => "not carried through",

@@ -94,7 +94,11 @@ pub fn shape(reason: &str) -> String {
             c => bare.push(c),
         }
     }
-    let differs = |word: &str| word.contains('@') || word.chars().any(|c| c.is_ascii_digit());
+    let differs = |word: &str| {
+        // The target's own name holds digits, too.
+        let word = word.replace("360Learning", "");
+        word.contains('@') || word.chars().any(|c| c.is_ascii_digit())
+    };
     let mut shape = String::new();
     let mut last = "";
     for word in bare.split_whitespace() {
@@ -136,6 +140,11 @@ pub fn advice(code: &str) -> &'static str {
         "notVisible" => {
             "Check in HiBob the service user's audience under 'Access data for' (Hired, Employed \
              and Terminated must be in it), then replay."
+        }
+        "mailAlreadyUsed" | "usernameAlreadyUsed" => {
+            "See whose the other account is (`instep explain KEY` shows it). If it is somebody \
+             else's, change its mail or user name in 360Learning, or the person's in HR, then \
+             replay; if it is theirs, `instep match` says so."
         }
         "noIdentity" | "mailAndUsernameUndefined" => {
             "Fill the mail in HR, or give rules.fields.username a rule, then replay."
@@ -253,6 +262,8 @@ mod tests {
             ("since 2026-11-22T08:00:00Z", "since …"),
             ("fill the\tfield\nin HR", "fill the field in HR"),
             ("an open \"quotation", "an open …"),
+            ("change it in 360Learning, or in HR", "change it in 360Learning, or in HR"),
+            ("360Learning's answer 17 of a360Learning", "360Learning's answer … of a360Learning"),
             ("", ""),
         ] {
             assert_eq!(shape(reason), is);

@@ -42,7 +42,8 @@ pub use pause::{Pause, PauseScope, Pauses};
 pub use pulse::{BudgetUse, Going, Latency, Need, Pulse, Span, SyncPulse};
 pub use question::{Question, Somebody};
 pub use run::{
-    Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal, Run,
-    RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, UNCONFIRMED, linked_note,
+    Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal,
+    Rejection, Run, RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, UNCONFIRMED,
+    linked_note,
 };
 pub use verb::{Outcome, Refused, Selection, Verb};

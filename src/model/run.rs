@@ -343,16 +343,12 @@ pub enum SliceState {
         /// Until when the others can be approved; not known of what an earlier version wrote.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// Somebody said no to all others in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rest: Option<Rejection>,
     },
     /// Somebody rejected it.
-    Rejected {
-        /// Who.
-        by: String,
-        /// When.
-        at: Timestamp,
-        /// Why.
-        reason: String,
-    },
+    Rejected(Rejection),
     /// Nobody approved it in time.
     Expired,
 }
@@ -362,8 +358,42 @@ impl SliceState {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Held { until, .. } => Some(*until),
-            Self::Approved { until, .. } => *until,
-            Self::Free | Self::Rejected { .. } | Self::Expired => None,
+            Self::Approved { until, rest: None, .. } => *until,
+            Self::Free | Self::Approved { .. } | Self::Rejected(_) | Self::Expired => None,
+        }
+    }
+}
+
+/// That somebody said no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+impl Slice {
+    /// How many people of it somebody can still approve or reject, as far as the time allows it.
+    pub fn open(&self) -> u64 {
+        match &self.state {
+            SliceState::Held { .. } => self.people,
+            SliceState::Approved { people, rest: None, .. } => self.people.saturating_sub(*people),
+            SliceState::Free
+            | SliceState::Approved { .. }
+            | SliceState::Rejected(_)
+            | SliceState::Expired => 0,
+        }
+    }
+
+    /// Rejects whoever is not approved.
+    pub fn reject(&mut self, rejection: Rejection) {
+        if let SliceState::Approved { rest, .. } = &mut self.state {
+            *rest = Some(rejection);
+        } else {
+            self.state = SliceState::Rejected(rejection);
         }
     }
 }

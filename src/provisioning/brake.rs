@@ -222,8 +222,13 @@ pub(super) mod tests {
             ..run()
         };
         let held = || SliceState::Held { reason: String::new(), until: now() };
-        let approved =
-            |people| SliceState::Approved { by: "ann".into(), at: now(), people, until: None };
+        let approved = |people| SliceState::Approved {
+            by: "ann".into(),
+            at: now(),
+            people,
+            until: None,
+            rest: None,
+        };
         let mut runs = vec![
             day(ChangeKind::Create, 4, SliceState::Free),
             day(ChangeKind::Create, 150, approved(150)),

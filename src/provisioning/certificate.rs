@@ -253,7 +253,13 @@ mod tests {
                 kind: ChangeKind::Deactivate,
                 people: 8,
                 limit: 5,
-                state: SliceState::Approved { by: "ann".into(), at, people, until: None },
+                state: SliceState::Approved {
+                    by: "ann".into(),
+                    at,
+                    people,
+                    until: None,
+                    rest: None,
+                },
                 common: Vec::new(),
             }];
             run

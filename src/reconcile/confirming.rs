@@ -110,7 +110,7 @@ async fn confirm_in_turn(
         for (kind, people) in &people {
             let slice = decidable(run, *kind, clock)?;
             let (by, until, people) = (by.to_owned(), slice.state.until(), *people);
-            slice.state = SliceState::Approved { by, at: now, people, until };
+            slice.state = SliceState::Approved { by, at: now, people, until, rest: None };
         }
         Ok(Some(()))
     })
@@ -163,8 +163,8 @@ async fn reject_in_turn(
 ) -> Result<Run, ReconcileError> {
     let found = store.run(id).await?.ok_or_else(|| ReconcileError::NoRun(id.clone()))?;
     check(&found, clock)?;
-    let held = |slice: &&Slice| matches!(slice.state, SliceState::Held { .. });
-    let kinds: Vec<ChangeKind> = found.slices.iter().filter(held).map(|it| it.kind).collect();
+    let waits = |slice: &&Slice| slice.open() > 0;
+    let kinds: Vec<ChangeKind> = found.slices.iter().filter(waits).map(|it| it.kind).collect();
     if kinds.is_empty() && !matches!(found.state, RunState::Previewed { .. }) {
         return Err(ReconcileError::NotHeld(nobody(&found)));
     }
@@ -251,7 +251,9 @@ fn check(run: &Run, clock: &Clock) -> Result<(), ReconcileError> {
 fn is_open(slice: &Slice, clock: &Clock) -> bool {
     match &slice.state {
         SliceState::Held { until, .. } => *until > clock.now(),
-        SliceState::Approved { until, .. } => until.is_none_or(|until| until > clock.now()),
+        SliceState::Approved { until, rest, .. } => {
+            rest.is_none() && until.is_none_or(|until| until > clock.now())
+        }
         SliceState::Free | SliceState::Rejected { .. } | SliceState::Expired => false,
     }
 }

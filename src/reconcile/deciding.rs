@@ -4,7 +4,7 @@
 use super::{ReconcileError, feeding};
 use crate::clock::Clock;
 use crate::model::{
-    Approval, ChangeKind, Item, Run, RunId, RunState, Selection, Slice, SliceState,
+    Approval, ChangeKind, Item, Rejection, Run, RunId, RunState, Selection, Slice, SliceState,
 };
 use crate::store::{Store, StoreError};
 
@@ -83,7 +83,7 @@ pub async fn approve(
         };
         let people = before + u64::try_from(more).unwrap_or(u64::MAX);
         let (by, at, until) = (by.to_owned(), clock.now(), slice.state.until());
-        slice.state = SliceState::Approved { by, at, people, until };
+        slice.state = SliceState::Approved { by, at, people, until, rest: None };
         // All in one write: a process that dies before it has approved nothing, and one that dies
         // after it leaves the queueing to whoever follows the run.
         found.approvals.push(approval);
@@ -96,10 +96,11 @@ pub async fn approve(
     }
 }
 
-/// Rejects a held slice: nothing of it is ever applied by this run.
+/// Rejects a held slice, or what is left of one that is approved in part: nothing more of it is ever
+/// applied by this run.
 ///
 /// # Errors
-/// When there is no such run, or the slice is not held.
+/// When there is no such run, or nobody in the slice waits.
 pub async fn reject(
     store: &dyn Store,
     clock: &Clock,
@@ -111,14 +112,16 @@ pub async fn reject(
     let at = clock.now();
     let (run, _) = change(store, run, |run| {
         let slice = decidable(run, kind, clock)?;
-        if let SliceState::Approved { by, .. } = &slice.state {
+        if let SliceState::Approved { by, .. } = &slice.state
+            && slice.open() == 0
+        {
             let word = kind.word();
             return Err(ReconcileError::NotHeld(format!(
-                "slice {word} was approved by {by}: `instep runs cancel` stops what is left of it"
+                "all of slice {word} was approved by {by}: while the run is under way, `instep runs \
+                 cancel` stops what no worker has begun"
             )));
         }
-        let (by, reason) = (by.to_owned(), reason.to_owned());
-        slice.state = SliceState::Rejected { by, at, reason };
+        slice.reject(Rejection { by: by.to_owned(), at, reason: reason.to_owned() });
         Ok(Some(()))
     })
     .await?;
@@ -208,6 +211,9 @@ pub(super) fn decidable<'r>(
     };
     match &slice.state {
         SliceState::Held { until, .. } if *until > clock.now() => Ok(slice),
+        SliceState::Approved { rest: Some(Rejection { by, .. }), .. } => {
+            refuse(format!("what was left of slice {word} was rejected by {by}"))
+        }
         // Somebody approved a part of it, and now another one.
         SliceState::Approved { until, .. } if until.is_none_or(|until| until > clock.now()) => {
             Ok(slice)
@@ -217,7 +223,9 @@ pub(super) fn decidable<'r>(
              `instep sync` compares anew"
         )),
         SliceState::Free => refuse(format!("slice {word} is not held: it went on by itself")),
-        SliceState::Rejected { by, .. } => refuse(format!("slice {word} was rejected by {by}")),
+        SliceState::Rejected(Rejection { by, .. }) => {
+            refuse(format!("slice {word} was rejected by {by}"))
+        }
         SliceState::Held { .. } | SliceState::Expired => {
             refuse(format!("nobody decided on slice {word} in time: `instep sync` compares anew"))
         }

@@ -172,7 +172,7 @@ pub(super) fn outcome(run: &Run) -> [u64; 3] {
 }
 
 /// `430 deactivations`.
-pub(super) fn changes(kind: ChangeKind, of: u64) -> String {
+pub fn changes(kind: ChangeKind, of: u64) -> String {
     let (one, many) = match kind {
         ChangeKind::Deactivate => ("deactivation", "deactivations"),
         ChangeKind::Create => ("new account", "new accounts"),

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use crate::model::{Item, Miss, Personal, Run};
 
 pub use csv::{Attachment, attachments};
-pub use facts::{Cells, Column, Facts, Figure, Section, Tone};
+pub use facts::{Cells, Column, Facts, Figure, Section, Tone, changes};
 pub use html::html;
 pub use items::items;
 pub use json::json;

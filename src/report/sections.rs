@@ -6,7 +6,9 @@ use super::Report;
 use super::facts::{Cells, Column, Counts, Section, Totals, changes};
 use super::steps::{account, cause, standing, steps};
 use super::words::{count, duration, moment, number, people, plain};
-use crate::model::{Blame, ChangeKind, Drift, Item, ItemState, Personal, Slice, SliceState};
+use crate::model::{
+    Blame, ChangeKind, Drift, Item, ItemState, Personal, Rejection, Slice, SliceState,
+};
 
 /// The most rows of one table; the attachments have them all.
 const ROWS: usize = 10;
@@ -120,16 +122,19 @@ fn held(report: &Report<'_>, slice: &Slice) -> Option<Section> {
                 format!("{what} held")
             }
         }
-        SliceState::Approved { by, at, people: approved, until } => {
+        SliceState::Approved { by, at, people: approved, until, rest } => {
             let at = moment(*at, &report.zone);
             lead.push(format!("{limit} {} approved it on {at}.", plain(by)));
-            if let Some(until) = until.filter(|_| *approved < slice.people) {
+            if let Some(Rejection { by, at, reason }) = rest {
+                let (by, at) = (plain(by), moment(*at, &report.zone));
+                lead.push(format!("{by} rejected the others on {at}: {}", sentence(reason)));
+            } else if let Some(until) = until.filter(|_| *approved < slice.people) {
                 let until = moment(until, &report.zone);
                 lead.push(format!("The others stay as they are; by {until} they expire."));
             }
             format!("{what} held, {} approved", number(*approved))
         }
-        SliceState::Rejected { by, at, reason } => {
+        SliceState::Rejected(Rejection { by, at, reason }) => {
             let at = moment(*at, &report.zone);
             lead.push(format!("{limit} {} rejected it on {at}: {}", plain(by), sentence(reason)));
             format!("{what} held, then rejected")

@@ -85,7 +85,8 @@ fn tell(out: &mut String, section: &Section, width: usize, paint: Paint) {
         table(out, &section.columns, &section.rows, width - 2, paint);
     }
     if let Some((more, file)) = section.more {
-        let more = format!("  and {} more: all are in {file}", number(more));
+        let more =
+            format!("  and {} more: --csv FOLDER writes them all, into {file}", number(more));
         let _ = writeln!(out, "{}", paint.with(DIM, &more));
     }
     let widest = section.commands.iter().map(|(command, _)| command.chars().count()).max();

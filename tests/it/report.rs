@@ -6,7 +6,9 @@ pub mod company;
 use std::path::Path;
 
 use company::{Told, quiet, rich};
-use instep::model::{Blame, ChangeKind, Drift, ItemState, Personal, Run, RunState, SliceState};
+use instep::model::{
+    Blame, ChangeKind, Drift, ItemState, Personal, Rejection, Run, RunState, SliceState,
+};
 use instep::report::{Report, Screen, attachments, html, items, json, terminal};
 use jiff::tz::TimeZone;
 
@@ -236,17 +238,17 @@ fn each_end_of_a_slice_is_told() {
     let at = "2026-11-22T08:00:00Z".parse().expect("a time");
     let ends = [
         (
-            SliceState::Approved { by: "ann".to_owned(), at, people: 12, until: None },
+            SliceState::Approved { by: "ann".to_owned(), at, people: 12, until: None, rest: None },
             "43 deactivations held, 12 approved",
             "ann approved it on Sun 22 Nov 2026, 09:00.",
         ),
         (
-            SliceState::Approved { by: "ann".to_owned(), at, people: 12, until: Some(at) },
+            SliceState::Approved { by: "ann".into(), at, people: 12, until: Some(at), rest: None },
             "43 deactivations held, 12 approved",
             "The others stay as they are; by Sun 22 Nov 2026, 09:00 they expire.",
         ),
         (
-            SliceState::Rejected { by: "ann".to_owned(), at, reason: "wrong site".to_owned() },
+            SliceState::Rejected(Rejection { by: "ann".into(), at, reason: "wrong site".into() }),
             "43 deactivations held, then rejected",
             "ann rejected it on Sun 22 Nov 2026, 09:00: wrong site.",
         ),

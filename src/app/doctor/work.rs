@@ -124,12 +124,16 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
     let is_sync = |run: &&Run| !run.plan_only && run.kind == RunKind::FullSync;
     let held: u64 = runs
         .iter()
+        .filter(|run| !run.plan_only)
         .flat_map(|run| &run.slices)
         .filter(|slice| matches!(slice.state, SliceState::Held { .. }))
         .map(|slice| slice.people)
         .sum();
     if held > 0 {
-        let message = format!("{held} change(s) wait for approval: `instep runs` lists the runs");
+        let message = match held {
+            1 => "1 person's change waits for approval: `instep runs` lists the runs".to_owned(),
+            _ => format!("{held} people's changes wait for approval: `instep runs` lists the runs"),
+        };
         found.look(part, message);
     }
     let table = Timetable::of(&settings.sync.schedule);

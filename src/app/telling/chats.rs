@@ -136,7 +136,7 @@ async fn chats_hear_of_what_began_and_of_its_end() {
     let console = "https://instep.norvane.example/console";
     for (chat, body) in &told {
         for words in [
-            "bob: deactivate of 43 people held",
+            "bob: 43 deactivations held",
             "The source bob is set aside",
             "HiBob refuses the service user (401)",
             "The token of bob is about to expire: 2026-11-30 is its last day",

@@ -2,6 +2,7 @@
 //! step with them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ const EXAMPLE: [(&str, &str); 4] = [
 /// Where the sandbox's own configuration keeps everything.
 const SQLITE: &str = "url = \"sqlite:instep.db\"";
 
+/// Where it listens.
+const LISTEN: &str = "listen = \"127.0.0.1:8080\"";
+
 /// The custom fields that the example's rules name.
 pub fn custom_fields() -> Vec<FieldSetup> {
     let field =
@@ -36,11 +40,17 @@ pub fn custom_fields() -> Vec<FieldSetup> {
     vec![field("Cost centre", false), field("First day", true)]
 }
 
-/// The sandbox's own configuration, with the worked example's rules and the demo's store.
+/// The sandbox's own configuration, with the worked example's rules, the demo's store, and where it
+/// listens.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow::Result<Settings> {
+pub fn settings(
+    sandbox: &Sandbox,
+    folder: &Path,
+    store: Option<&str>,
+    listen: SocketAddr,
+) -> anyhow::Result<Settings> {
     for (name, text) in EXAMPLE {
         std::fs::write(folder.join(name), text).with_context(|| format!("writing {name}"))?;
     }
@@ -53,6 +63,7 @@ pub fn settings(sandbox: &Sandbox, folder: &Path, store: Option<&str>) -> anyhow
     let company = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let text = connection
         .replace("[source.bob]\n", "[source.bob]\nrules = \"rules.toml\"\n")
+        .replace(LISTEN, &format!("listen = \"{listen}\""))
         .replace(SQLITE, &format!("url = {url}\nnamespace = \"{company}\""));
     // So that the other commands can look at the demo while it runs.
     std::fs::write(&path, &text).context("writing instep.toml")?;

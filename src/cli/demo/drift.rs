@@ -58,8 +58,19 @@ struct Past {
     minutes: i64,
     state: DeliveryState,
     decided: &'static str,
-    outcome: &'static str,
+    reason: &'static str,
     code: Option<&'static str>,
+}
+
+impl Past {
+    /// How its attempt ended, in the worker's words.
+    fn outcome(&self) -> String {
+        match (self.state, self.code) {
+            (DeliveryState::Dead, Some(code)) => format!("dead: {code}"),
+            (DeliveryState::Waiting, _) => format!("again in {LATER}.0 s: {}", self.reason),
+            _ => self.reason.to_owned(),
+        }
+    }
 }
 
 impl Drifting<'_> {
@@ -204,7 +215,7 @@ impl Drifting<'_> {
             minutes: 50,
             state: done,
             decided: "out of scope (rules.filters.no_contractors)",
-            outcome: "nothing to do",
+            reason: "nothing to do",
             code: None,
         };
         let person = next()?;
@@ -219,7 +230,9 @@ impl Drifting<'_> {
             minutes: 40,
             state: DeliveryState::Dead,
             decided: "update email",
-            outcome: "dead: another account, perhaps a deactivated one, has this mail",
+            reason: "another account, perhaps a deactivated one, has this mail; if looking again does \
+                      not help, change the mail of that account in 360Learning, or the person's mail \
+                      in HR",
             code: Some("mailAlreadyUsed"),
         };
         let person = next()?;
@@ -231,7 +244,7 @@ impl Drifting<'_> {
             minutes: 5,
             state: DeliveryState::Waiting,
             decided: "update last_name",
-            outcome: "again in 1800.0 s: 360Learning answered with status 503",
+            reason: "360Learning answered 503 to PATCH /users: it has trouble",
             code: None,
         };
         let person = next()?;
@@ -243,7 +256,7 @@ impl Drifting<'_> {
             minutes: 30,
             state: done,
             decided: "nothing to do",
-            outcome: "nothing to do",
+            reason: "nothing to do",
             code: None,
         };
         let person = next()?;
@@ -287,7 +300,7 @@ impl Drifting<'_> {
                 delivery.state = past.state;
                 delivery.attempts = 1;
                 delivery.due = later(now);
-                delivery.reason = Some(past.outcome.to_owned());
+                delivery.reason = Some(past.reason.to_owned());
                 delivery.code = past.code.map(str::to_owned);
                 delivery.remember(Attempt {
                     at,
@@ -296,7 +309,7 @@ impl Drifting<'_> {
                     rules: self.rules.to_owned(),
                     decided: past.decided.to_owned(),
                     done: Vec::new(),
-                    outcome: past.outcome.to_owned(),
+                    outcome: past.outcome(),
                 });
             }
             self.store.settle(lease, deliveries, None).await?;
@@ -305,9 +318,11 @@ impl Drifting<'_> {
     }
 }
 
-/// When what waits is tried again.
+/// In how many seconds what waits is tried again.
+const LATER: i64 = 1800;
+
 fn later(now: Timestamp) -> Timestamp {
-    now + 30.minutes()
+    now + LATER.seconds()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]

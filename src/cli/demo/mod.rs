@@ -79,7 +79,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ..Options::default()
     };
     let sandbox = Sandbox::start(options, clock.clone()).await.context("the sandbox")?;
-    let settings = company::settings(&sandbox, folder.path(), args.store.as_deref())?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let settings = company::settings(&sandbox, folder.path(), args.store.as_deref(), address)?;
     let rules = settings.sources.values().next().map(|source| app::compile(&source.rules));
     let rules = rules.context("the demo's source")?.map_err(|_| anyhow!("the demo's own rules"))?;
     let mut links =
@@ -98,8 +100,6 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         let company = Drifting { sandbox: &sandbox, store, rules, clock: &clock };
         drifted = company.drift(&links).await?;
     }
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
     sandbox.send_webhooks_to(format!("http://{address}/webhooks/bob"));
     let instep = Instep::build(settings, store, clock.clone())?.open_to_all();
     let now = clock.clone();

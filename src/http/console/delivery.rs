@@ -15,7 +15,8 @@ use super::plain::{plain, plain_lines};
 use super::unmask::{self, Sight};
 use super::visit::Visit;
 use crate::http::HttpState;
-use crate::model::{Delivery, DeliveryId, DeliveryState, Refused, Which};
+use crate::model::cause::{self, Cause};
+use crate::model::{Delivery, DeliveryId, DeliveryState, Refused, SYNC, SYNC_ABSENT, Which};
 use crate::store::{Hold, KeptEvent, StoreError};
 
 /// So many bytes of an event's body are shown.
@@ -52,12 +53,24 @@ impl Page {
         Some(plain(self.event.as_ref()?.event.company.as_deref()?))
     }
 
+    /// The cause that it failed by, and its page.
+    fn cause(&self) -> Option<(String, String)> {
+        let dead = self.delivery.state == DeliveryState::Dead;
+        let cause = dead.then(|| Cause::of(&self.delivery).name)?;
+        let path = address::of_cause(&cause);
+        Some((cause, path))
+    }
+
     fn can_be_discarded(&self) -> bool {
         self.delivery.state == DeliveryState::Dead
     }
 
     fn can_be_replayed(&self) -> bool {
-        self.delivery.employee.is_some() && self.delivery.state != DeliveryState::Waiting
+        // What a full sync ordered is looked at by the next one.
+        let by_sync = matches!(self.delivery.kind.as_str(), SYNC | SYNC_ABSENT);
+        self.delivery.employee.is_some()
+            && self.delivery.state != DeliveryState::Waiting
+            && !by_sync
     }
 }
 
@@ -135,8 +148,12 @@ fn next(delivery: &Delivery, holds: &[Hold], frame: &Frame) -> String {
         DeliveryState::Dead if delivery.code.as_deref() == Some("disputed") => {
             "Decide whose account it is, on the person's page.".to_owned()
         }
+        DeliveryState::Dead if matches!(delivery.kind.as_str(), SYNC | SYNC_ABSENT) => {
+            "Remove the cause; the next full sync looks at the person again.".to_owned()
+        }
         DeliveryState::Dead => {
-            "Remove the cause, then replay it; or discard it when nothing is to be done.".to_owned()
+            let advice = cause::advice(delivery.code.as_deref().unwrap_or_default());
+            format!("{advice} Discard it when nothing is to be done.")
         }
         DeliveryState::Ignored => {
             "Nothing, unless it was ignored by mistake: replay it.".to_owned()

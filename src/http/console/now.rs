@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::chart::{self, Chart};
 use super::fields::{Fields, Filled};
 use super::frame::{self, Frame, Section, lasting};
+use super::runs::sentence;
 use super::visit::{Visit, done};
 use crate::clock::elapsed_ms;
 use crate::http::HttpState;
@@ -88,7 +89,9 @@ fn place(need: &Need) -> Option<(String, &'static str)> {
     match (&need.run, &need.code) {
         (Some(run), _) => Some((format!("/console/runs/{run}"), "Open the run")),
         (None, Some(_)) => Some(("/console/failures".to_owned(), "Open the failures")),
-        (None, None) if need.topic == "hold" => None,
+        (None, None) if need.topic == "hold" => {
+            Some(("/console/failures".to_owned(), "Open what waits for it"))
+        }
         (None, None) => Some(("/console/runs".to_owned(), "Open the runs")),
     }
 }

@@ -13,14 +13,15 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::address;
 use super::fields::{Fields, Filled};
 use super::frame::{self, Frame, Section};
 use super::visit::{Lenient, Visit, done};
 use crate::http::HttpState;
 use crate::model::question::Answer;
 use crate::model::{
-    ChangeKind, Drift, EmployeeId, Going, Item, ItemState, Personal, Question, Refused, Run, RunId,
-    RunKind, RunState, Selection, Slice, SliceState, SourceName, Verb,
+    ChangeKind, Drift, EmployeeId, Going, Item, ItemState, Person, Personal, Question, Refused,
+    Run, RunId, RunKind, RunState, Selection, Slice, SliceState, SourceName, Verb,
 };
 use crate::report::{self, Cells, Facts, Report, number};
 use crate::store::StoreError;
@@ -378,15 +379,6 @@ fn whom(filled: &Fields, source: &SourceName) -> Result<Selection, Refused> {
     }
 }
 
-/// How many people of a slice somebody can still approve.
-fn left(slice: &Slice) -> u64 {
-    match slice.state {
-        SliceState::Held { .. } => slice.people,
-        SliceState::Approved { people, .. } => slice.people.saturating_sub(people),
-        SliceState::Free | SliceState::Rejected { .. } | SliceState::Expired => 0,
-    }
-}
-
 fn is_held(slice: &Slice) -> bool {
     matches!(slice.state, SliceState::Held { .. })
 }
@@ -397,6 +389,7 @@ fn seen(slice: &Slice) -> String {
     match &slice.state {
         SliceState::Free => "free".to_owned(),
         SliceState::Held { .. } => "held".to_owned(),
+        SliceState::Approved { rest: Some(_), .. } => "decided".to_owned(),
         SliceState::Approved { people, .. } => format!("approved {people}"),
         SliceState::Rejected { .. } => "rejected".to_owned(),
         SliceState::Expired => "expired".to_owned(),
@@ -404,9 +397,16 @@ fn seen(slice: &Slice) -> String {
 }
 
 /// With a full stop at its end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let text = text.trim_end();
     if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// The page of the person that a cell names.
+fn somebody(head: &str, cell: &str) -> Option<String> {
+    let (source, employee) = cell.split_once('/').filter(|_| head == "person")?;
+    let (source, employee) = (SourceName::new(source), EmployeeId::new(employee));
+    Some(address::of_person(&Person { source, employee }))
 }
 
 /// How the cells of a column are set.

@@ -43,7 +43,7 @@ async function approveInPart(browser) {
   const [ann, ben] = [await person(browser), await person(browser)];
   ben.expected.push("409", "422");
   await ann.goto("/console");
-  await ann.getByText("deactivate of 6 people held").waitFor();
+  await ann.getByText("6 deactivations held").waitFor();
   await shot(ann, "journey-needs");
   await ann.getByRole("link", { name: "Open the run", exact: true }).click();
   await ben.goto("/console/runs/" + run);

@@ -232,6 +232,7 @@ fn month(until: Timestamp) -> Vec<Run> {
                     at: run.started_at,
                     people: 30,
                     until: None,
+                    rest: None,
                 },
                 common: Vec::new(),
             }];

@@ -50,7 +50,7 @@ struct Row {
 
 impl Page {
     fn is_held(&self) -> bool {
-        super::left(&self.slice) > 0 && !self.run.plan_only
+        self.slice.open() > 0 && !self.run.plan_only
     }
 }
 
