@@ -174,8 +174,7 @@ fn show(dispute: &Dispute, preview: Option<&Preview>, owners: &BTreeMap<AccountI
         }
         if !matches!(preview.verdict, Verdict::Disputed(_)) {
             let said = plain(&app::planned(preview).said);
-            let next = if delivery.is_some() { "replay it" } else { "the next sync does it" };
-            anstream::println!("  {GOOD}not disputed any more ({said}): {next}{GOOD:#}");
+            anstream::println!("  {GOOD}not disputed any more ({said}): replay it{GOOD:#}");
         }
     }
     anstream::println!("  instep match {name} --account ID | --create | --ignore\n");

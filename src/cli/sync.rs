@@ -17,7 +17,7 @@ use crate::app::{Desk, FullSync, Progress, ReconcileError, Stage, ToldRun, stage
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::words::people;
-use crate::model::{Actor, EmployeeId, Person, Refused, Run, RunId, SourceName, Verb};
+use crate::model::{Actor, AuditEntry, EmployeeId, Person, Refused, Run, RunId, SourceName, Verb};
 use crate::report;
 use crate::store::Store;
 
@@ -83,7 +83,8 @@ pub async fn run(
             if stop.is_cancelled() {
                 return Ok(Exit::Nothing);
             }
-            if one(&args, sync, &settings, store, &stop, terminal).await? == Exit::Nothing {
+            if one(&args, sync, &settings, (store, clock), &stop, terminal).await? == Exit::Nothing
+            {
                 exit = Exit::Nothing;
             }
         }
@@ -142,12 +143,26 @@ async fn one(
     args: &SyncArgs,
     sync: &FullSync,
     settings: &Settings,
-    store: &Arc<dyn Store>,
+    (store, clock): (&Arc<dyn Store>, &Clock),
     stop: &CancellationToken,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
     let by = who(args.by.as_deref()).unwrap_or_else(|| "somebody at a terminal".to_owned());
-    let run = match follow(args, sync, &by, stop).await? {
+    // It is done here and not at the desk, so it is written down here.
+    let verb = Verb::Sync { source: Some(sync.name().clone()), plan: args.plan };
+    let actor = Actor::at_the_command_line(&by);
+    let mut entry = AuditEntry::begun(&actor, verb.word(), verb.about(), clock.now());
+    store.write_audit(&entry).await?;
+    let ended = follow(args, sync, &by, stop).await;
+    entry.refused = matches!(ended, Err(_) | Ok(Ended::Left(_)));
+    entry.outcome = Some(match &ended {
+        Ok(Ended::Run(run)) => format!("run {} has ended", run.id),
+        Ok(Ended::Queued(id, people)) => format!("run {id}: {people} people queued"),
+        Ok(Ended::Left(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    });
+    store.write_audit(&entry).await?;
+    let run = match ended? {
         Ended::Run(run) => *run,
         Ended::Queued(id, 0) => {
             terminal.note(&format!(

@@ -10,7 +10,11 @@ use crate::store::{StoreError, budget::NoCall};
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// It asked us to wait so long (429). The budget is paused already; no attempt is spent.
-    #[error("{source_name} asked us to wait")]
+    #[error(
+        "{source_name} asked us to wait {} s (429): the limit of its service user is used up. Nothing \
+         need be done; when nothing of ours is under way, another program uses the same service user",
+        after.as_secs()
+    )]
     Wait {
         /// Which source.
         source_name: String,

@@ -11,7 +11,11 @@ use crate::store::{StoreError, budget::NoCall};
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// It asked us to wait so long (429). The budget is paused already; no attempt is spent.
-    #[error("360Learning asked us to wait")]
+    #[error(
+        "360Learning asked us to wait {} s (429): the limit of this client is used up. Nothing need be \
+         done; when nothing of ours is under way, another program uses the same client",
+        after.as_secs()
+    )]
     Wait {
         /// How long.
         after: Duration,

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Findings;
+use crate::app::secrets;
 use crate::config::Settings;
 use crate::model::words::people;
 use crate::model::{DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName};
+use crate::notify::{Notice, Phase};
 use crate::schedule::timetable::Timetable;
 use crate::store::{Filter, Store, StoreError};
 
@@ -39,6 +41,16 @@ pub(super) async fn look(
     }
     if let Err(error) = holds(store, found).await {
         found.ill("holds", error.to_string());
+    }
+    match secrets::look(store, settings, now).await {
+        Ok(notices) => {
+            for notice in notices.into_iter().filter(|notice| notice.phase == Phase::Began) {
+                let Notice { title, lines, todo, .. } = notice;
+                let message = format!("{title}. {} {}", lines.join(" "), todo.unwrap_or_default());
+                found.look("secrets", message.trim_end());
+            }
+        }
+        Err(error) => found.ill("secrets", error.to_string()),
     }
     for name in settings.sources.keys() {
         let part = format!("full sync of {name}");

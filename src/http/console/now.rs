@@ -92,6 +92,7 @@ fn place(need: &Need) -> Option<(String, &'static str)> {
         (None, None) if need.topic == "hold" => {
             Some(("/console/failures".to_owned(), "Open what waits for it"))
         }
+        (None, None) if need.topic == "secret" => None,
         (None, None) => Some(("/console/runs".to_owned(), "Open the runs")),
     }
 }

@@ -160,13 +160,11 @@ async fn show(
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    if known.nothing() && explained.is_none() && planned.is_none() {
-        refused = refused.or_else(|| {
-            let told = "no event ever came about this person, or all are past their retention";
-            Some(Refused::NotFound(told.to_owned()))
-        });
-    }
     let frame = visit.frame(Section::People).refused(refused.as_ref());
+    // Nothing was refused to whoever only looks: the page says that nothing is known, and its status.
+    if known.nothing() && explained.is_none() && planned.is_none() {
+        refused = refused.or_else(|| Some(Refused::NotFound("nothing is known".to_owned())));
+    }
     let all = format!(
         "{}?source={}&employee={}",
         Section::Deliveries.path(),

@@ -133,7 +133,8 @@ impl Page {
         let run = &self.run;
         let card =
             |value: u64, label, class| (number(value), label, if value > 0 { class } else { "" });
-        let mut cards = vec![card(run.people, "people in HR", "")];
+        let of = if run.is_replay() { "people" } else { "people in HR" };
+        let mut cards = vec![card(run.people, of, "")];
         if !run.plan_only {
             cards.push(card(run.changed, "changed", "good"));
         }

@@ -90,6 +90,29 @@ fn commands_are_ones_that_there_are() {
 }
 
 #[test]
+fn the_commands_of_the_readme_are_ones_that_there_are() {
+    let book = read("README.md");
+    let (mut whole, mut fenced) = (0, false);
+    for line in book.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        let line = line.strip_prefix("$ ").unwrap_or(line);
+        // What a redirection or a pipe follows is the shell's.
+        let line = line.split([';', '|', '>']).next().unwrap_or_default();
+        if !fenced || !line.starts_with("instep ") || line.contains("...`") {
+            continue;
+        }
+        let line = line.split(" #").next().unwrap_or_default();
+        let parsed = instep::cli::command().try_get_matches_from(words(line));
+        assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("an error"));
+        whole += 1;
+    }
+    assert!(whole > 40, "{whole} commands");
+}
+
+#[test]
 fn what_is_no_command_is_found() {
     let wrong = ["frobnicate", "runs approve --nonsense"];
     for span in wrong {

@@ -82,7 +82,9 @@ async fn a_person_has_a_page_with_what_is_known_and_what_can_be_done() {
     assert!(pages.made.asked().is_empty(), "HR and the LMS are read only when it is asked");
 
     let nobody = pages.get("/console/people/bob/18").await;
-    nobody.is_refused(404, "no event ever came about this person");
+    assert_eq!(nobody.status, 404);
+    nobody.has("No event ever came");
+    nobody.has_not("role=\"alert\"");
     nobody.has("?explain=1");
 
     let away = pages.get("/console/people/bob/17?explain=1").await;
