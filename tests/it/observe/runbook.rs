@@ -100,7 +100,9 @@ fn the_commands_of_the_readme_are_ones_that_there_are() {
         }
         let line = line.strip_prefix("$ ").unwrap_or(line);
         // What a redirection or a pipe follows is the shell's.
-        let line = line.split([';', '|', '>']).next().unwrap_or_default();
+        let line = [" | ", " > ", "; "]
+            .iter()
+            .fold(line, |line, cut| line.split(cut).next().unwrap_or_default());
         if !fenced || !line.starts_with("instep ") || line.contains("...`") {
             continue;
         }
