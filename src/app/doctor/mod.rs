@@ -61,7 +61,11 @@ struct Findings(Vec<Remark>);
 
 impl Findings {
     fn tell(&mut self, part: impl Into<String>, grade: Grade, message: impl Into<String>) {
-        self.0.push(Remark { part: part.into(), grade, message: message.into() });
+        let remark = Remark { part: part.into(), grade, message: message.into() };
+        // One trouble can meet several looks at the same thing.
+        if !self.0.iter().any(|it| it.part == remark.part && it.message == remark.message) {
+            self.0.push(remark);
+        }
     }
 
     fn well(&mut self, part: impl Into<String>, message: impl Into<String>) {

@@ -62,6 +62,12 @@ struct Row {
 }
 
 impl Page {
+    /// What the store counts; nothing is known of it while it is away.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn counted(&self, count: &u64) -> String {
+        self.away.as_ref().map_or_else(|| number(*count), |_| "–".to_owned())
+    }
+
     fn oldest(&self) -> String {
         let oldest = self.depth.oldest;
         oldest.map_or_else(|| "–".to_owned(), |at| lasting(elapsed_ms(at, self.frame.now)))
