@@ -1,5 +1,6 @@
 //! What a double answers, before it becomes bytes on a connection.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,14 +26,30 @@ pub(super) struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
+    /// What follows the body, made while it is sent; then nobody knows its length beforehand.
+    pub more: Option<More>,
     /// How many bytes the body claims to have beyond those it has: then the connection ends.
     pub missing: u64,
+}
+
+/// A body that is made while it is sent, a portion at a time.
+pub(super) struct More(Box<dyn Iterator<Item = Bytes> + Send>);
+
+impl fmt::Debug for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("More")
+    }
 }
 
 impl Answer {
     /// No body.
     pub fn empty(status: u16) -> Self {
-        Self { status, kind: None, headers: Vec::new(), body: Bytes::new(), missing: 0 }
+        Self { status, kind: None, headers: Vec::new(), body: Bytes::new(), more: None, missing: 0 }
+    }
+
+    /// A JSON body that is made while it is sent.
+    pub fn flowing(status: u16, body: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self { kind: Some(JSON), more: Some(More(Box::new(body))), ..Self::empty(status) }
     }
 
     /// A JSON body.
@@ -57,7 +74,7 @@ impl Answer {
 
     /// For the wire.
     pub fn into_response(self) -> Response<Payload> {
-        let payload = Payload { rest: Some(self.body), missing: self.missing };
+        let payload = Payload { rest: Some(self.body), more: self.more, missing: self.missing };
         let mut response = Response::new(payload);
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::OK);
@@ -77,6 +94,7 @@ impl Answer {
 /// A body that may promise more than it holds.
 pub(super) struct Payload {
     rest: Option<Bytes>,
+    more: Option<More>,
     missing: u64,
 }
 
@@ -88,8 +106,9 @@ impl Body for Payload {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.rest.take() {
-            Some(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+        let portion = |more: &mut Option<More>| more.as_mut()?.0.next();
+        match self.rest.take().filter(|rest| !rest.is_empty()).or_else(|| portion(&mut self.more)) {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             _ if self.missing > 0 => {
                 self.missing = 0;
                 Poll::Ready(Some(Err(std::io::Error::other("cut on command"))))
@@ -99,10 +118,13 @@ impl Body for Payload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.missing == 0 && self.rest.as_ref().is_none_or(Bytes::is_empty)
+        self.missing == 0 && self.more.is_none() && self.rest.as_ref().is_none_or(Bytes::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.more.is_some() {
+            return SizeHint::default();
+        }
         let held = self.rest.as_ref().map_or(0, Bytes::len) as u64;
         SizeHint::with_exact(held + self.missing)
     }

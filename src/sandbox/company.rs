@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::lists::{DEPARTMENTS, Lists, SITES, TITLES, department_id, title_id};
 use super::names;
-use super::record::{at, merge, put, text};
+use super::record::{Kept, at, merge, put, text};
 
 /// How long old records are kept, for reads that are stale on command.
 const KEPT: Duration = Duration::from_secs(600);
@@ -49,17 +49,17 @@ pub(super) struct Applied {
     /// Whom it was about.
     pub id: String,
     /// The record before; none for a hire.
-    pub before: Option<Arc<Value>>,
+    pub before: Option<Value>,
     /// The record now; none for someone who was deleted.
-    pub after: Option<Arc<Value>>,
+    pub after: Option<Value>,
 }
 
 #[derive(Debug)]
 struct Seat {
     id: String,
-    now: Option<Arc<Value>>,
+    now: Option<Kept>,
     /// Until when the record was how; oldest first.
-    past: VecDeque<(Timestamp, Option<Arc<Value>>)>,
+    past: VecDeque<(Timestamp, Option<Kept>)>,
 }
 
 /// The company.
@@ -90,7 +90,7 @@ impl Company {
         };
         for _ in 0..people {
             let (id, record) = company.invent(now);
-            company.seat(&id, record, now);
+            company.seat(&id, &record, now);
         }
         company
     }
@@ -106,18 +106,23 @@ impl Company {
     }
 
     /// A record by id.
-    pub fn person(&self, id: &str) -> Option<&Arc<Value>> {
-        self.seats[*self.by_id.get(id)?].now.as_ref()
+    pub fn person(&self, id: &str) -> Option<Value> {
+        Some(self.seats[*self.by_id.get(id)?].now.as_ref()?.open())
     }
 
     /// The id and record at a place; none when that person was deleted.
-    pub fn nth(&self, place: usize) -> Option<(&str, &Arc<Value>)> {
+    pub fn nth(&self, place: usize) -> Option<(&str, Value)> {
         let seat = self.seats.get(place)?;
-        Some((&seat.id, seat.now.as_ref()?))
+        Some((&seat.id, seat.now.as_ref()?.open()))
     }
 
     /// Everybody, in the order of arrival.
-    pub fn people(&self) -> impl Iterator<Item = &Arc<Value>> {
+    pub fn people(&self) -> impl Iterator<Item = Value> {
+        self.kept().map(Kept::open)
+    }
+
+    /// Everybody's record as it is kept, in the order of arrival.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Kept> {
         self.seats.iter().filter_map(|seat| seat.now.as_ref())
     }
 
@@ -147,7 +152,7 @@ impl Company {
     }
 
     /// The record at a place as it was at `then`; now when that is `None`.
-    pub(super) fn seen(&self, place: usize, then: Option<Timestamp>) -> Option<&Arc<Value>> {
+    pub(super) fn seen(&self, place: usize, then: Option<Timestamp>) -> Option<&Kept> {
         let seat = self.seats.get(place)?;
         let old = then.and_then(|then| seat.past.iter().find(|(until, _)| then < *until));
         old.map_or(seat.now.as_ref(), |(_, record)| record.as_ref())
@@ -162,7 +167,7 @@ impl Company {
             return Err("merge is an object: the record's nested form".to_owned());
         }
         let id = change.id.clone().unwrap_or_else(|| self.fresh_id());
-        let before = self.person(&id).cloned();
+        let before = self.person(&id);
         if change.delete {
             if before.is_some() {
                 self.set(&id, None, now);
@@ -170,7 +175,7 @@ impl Company {
             return Ok(Applied { id, before, after: None });
         }
         let mut record = match &before {
-            Some(record) => Value::clone(record),
+            Some(record) => record.clone(),
             None => self.hire(&id, &change.merge, now),
         };
         let mut wanted = change.merge.clone();
@@ -181,12 +186,11 @@ impl Company {
         if !wanted.is_null() {
             merge(&mut record, &wanted);
         }
-        self.settle(&mut record, before.as_deref(), &wanted, now);
-        let after = Arc::new(record);
-        if before.as_deref() != Some(&*after) {
-            self.set(&id, Some(Arc::clone(&after)), now);
+        self.settle(&mut record, before.as_ref(), &wanted, now);
+        if before.as_ref() != Some(&record) {
+            self.set(&id, Some(&record), now);
         }
-        Ok(Applied { id, before, after: Some(after) })
+        Ok(Applied { id, before, after: Some(record) })
     }
 
     /// What HiBob calculates, and what a merge of one part means for the other.
@@ -220,15 +224,8 @@ impl Company {
             at(record, "work.reportsTo.id").and_then(Value::as_str)
         };
         let manager = manager.map(str::to_owned);
-        let boss = manager.as_deref().and_then(|id| self.person(id)).map(|boss| card(boss));
-        let number = manager.as_deref().and_then(|id| self.person(id));
-        let number = number.and_then(|boss| at(boss, "work.employeeIdInCompany").cloned());
-        let second = manager.as_deref().and_then(|id| self.person(id));
-        let second = second.and_then(|boss| at(boss, "work.manager").cloned());
-        put(record, "work.manager", manager.into());
-        put(record, "work.reportsTo", boss.unwrap_or_default());
-        put(record, "work.reportsToIdInCompany", number.unwrap_or_default());
-        put(record, "work.secondLevelManager", second.unwrap_or_default());
+        let boss = manager.as_deref().and_then(|id| self.person(id));
+        report(record, manager, boss.as_ref());
 
         let (status, life) = ("internal.status", "internal.lifecycleStatus");
         let today = || today(now).to_string();
@@ -252,17 +249,18 @@ impl Company {
     }
 
     /// Puts a record in someone's place, or takes it away, and keeps every index right.
-    fn set(&mut self, id: &str, record: Option<Arc<Value>>, now: Timestamp) {
+    fn set(&mut self, id: &str, record: Option<&Value>, now: Timestamp) {
         let place = self.by_id.get(id).copied().unwrap_or(self.seats.len());
         if place == self.seats.len() {
             self.by_id.insert(id.to_owned(), place);
             self.seats.push(Seat { id: id.to_owned(), now: None, past: VecDeque::new() });
         }
-        let old = self.seats[place].now.clone();
-        let value = |record: &Option<Arc<Value>>, field: &str| {
-            record.as_deref().map(|record| text(record, field).to_owned()).unwrap_or_default()
+        let kept = self.seats[place].now.take();
+        let old = kept.as_ref().map(Kept::open);
+        let value = |record: Option<&Value>, field: &str| {
+            record.map(|record| text(record, field).to_owned()).unwrap_or_default()
         };
-        let (mail_was, mail_is) = (value(&old, "email"), value(&record, "email"));
+        let (mail_was, mail_is) = (value(old.as_ref(), "email"), value(record, "email"));
         if mail_was != mail_is {
             if let Some(places) = self.by_email.get_mut(&mail_was) {
                 places.retain(|other| *other != place);
@@ -271,7 +269,8 @@ impl Company {
                 self.by_email.entry(mail_is).or_default().push(place);
             }
         }
-        let (boss_was, boss_is) = (value(&old, "work.manager"), value(&record, "work.manager"));
+        let field = "work.manager";
+        let (boss_was, boss_is) = (value(old.as_ref(), field), value(record, field));
         if boss_was != boss_is {
             if let Some(places) = self.reports.get_mut(&boss_was) {
                 places.remove(&place);
@@ -281,28 +280,30 @@ impl Company {
             }
         }
         let seat = &mut self.seats[place];
-        seat.past.push_back((now, old.clone()));
+        seat.past.push_back((now, kept));
         while seat.past.front().is_some_and(|(until, _)| *until + KEPT < now) {
             seat.past.pop_front();
         }
-        seat.now.clone_from(&record);
+        seat.now = record.map(Kept::of);
         // Those who report to this person show the new name and address at once.
         if let (Some(old), Some(new)) = (old, record)
-            && card(&old) != card(&new)
+            && card(&old) != card(new)
         {
             let places = self.reports.get(id).cloned().unwrap_or_default();
             for place in places {
-                if let Some(report) = &mut self.seats[place].now {
-                    put(Arc::make_mut(report), "work.reportsTo", card(&new));
+                if let Some(kept) = &mut self.seats[place].now {
+                    let mut report = kept.open();
+                    put(&mut report, "work.reportsTo", card(new));
+                    *kept = Kept::of(&report);
                 }
             }
         }
     }
 
-    fn seat(&mut self, id: &str, record: Value, now: Timestamp) {
-        self.set(id, Some(Arc::new(record)), now);
+    fn seat(&mut self, id: &str, record: &Value, now: Timestamp) {
+        self.set(id, Some(record), now);
         if let Some(seat) = self.seats.last_mut() {
-            seat.past.clear();
+            seat.past = VecDeque::new();
         }
     }
 
@@ -363,13 +364,7 @@ impl Company {
         // A tree of eight reports each; the first person reports to nobody.
         let boss = number.checked_sub(1).map(|n| n / 8).and_then(|n| self.nth(n));
         if let Some((id, boss)) = boss {
-            let second = at(boss, "work.manager").cloned().unwrap_or_default();
-            let number = at(boss, "work.employeeIdInCompany").cloned().unwrap_or_default();
-            let (id, card) = (id.to_owned(), card(boss));
-            put(&mut record, "work.manager", id.into());
-            put(&mut record, "work.reportsTo", card);
-            put(&mut record, "work.reportsToIdInCompany", number);
-            put(&mut record, "work.secondLevelManager", second);
+            report(&mut record, Some(id.to_owned()), Some(&boss));
         }
         let fate = rng.u32(..100);
         if number >= 9 && fate < 10 {
@@ -399,6 +394,15 @@ impl Company {
 /// The day of a moment, in UTC.
 pub(super) fn today(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
+}
+
+/// Makes someone report to a manager, whose record shows as much as it has.
+fn report(record: &mut Value, manager: Option<String>, boss: Option<&Value>) {
+    let part = |field: &str| boss.and_then(|boss| at(boss, field)).cloned().unwrap_or_default();
+    put(record, "work.manager", manager.into());
+    put(record, "work.reportsTo", boss.map(card).unwrap_or_default());
+    put(record, "work.reportsToIdInCompany", part("work.employeeIdInCompany"));
+    put(record, "work.secondLevelManager", part("work.manager"));
 }
 
 /// A person as they appear on the records of those who report to them.

@@ -2,8 +2,6 @@
 //!
 //! Pure: the same seed and the same company always yield the same next deed.
 
-use std::sync::Arc;
-
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
@@ -74,16 +72,12 @@ impl Life {
     }
 
     /// Someone in one of these states of life; none when there seems to be nobody.
-    fn someone<'c>(
-        &mut self,
-        company: &'c Company,
-        states: &[&str],
-    ) -> Option<(&'c str, &'c Arc<Value>)> {
+    fn someone<'c>(&mut self, company: &'c Company, states: &[&str]) -> Option<(&'c str, Value)> {
         // The first person stays, so that there is always someone to report to.
         (0..200).find_map(|_| {
             let place = self.rng.usize(..company.len().max(1));
             let found = company.nth(place).filter(|_| place > 0)?;
-            states.contains(&text(found.1, "internal.lifecycleStatus")).then_some(found)
+            states.contains(&text(&found.1, "internal.lifecycleStatus")).then_some(found)
         })
     }
 
@@ -96,6 +90,7 @@ impl Life {
             _ => &["employed"],
         };
         let (id, record) = self.someone(company, states)?;
+        let record = &record;
         let name = text(record, "displayName");
         let life = |word: &str| json!({"internal": {"lifecycleStatus": word}});
         let (what, merge) = match kind {
@@ -121,10 +116,10 @@ impl Life {
             }
             Kind::Manager => {
                 let (boss, boss_record) = self.someone(company, &["employed"])?;
-                if boss == id || text(boss_record, "work.manager") == id {
+                if boss == id || text(&boss_record, "work.manager") == id {
                     return self.deed(Kind::Promotion, company, today);
                 }
-                let what = format!("{name} reports to {}", text(boss_record, "displayName"));
+                let what = format!("{name} reports to {}", text(&boss_record, "displayName"));
                 (what, json!({"work": {"manager": boss}}))
             }
             Kind::LeaveBegins => (format!("{name} goes on leave"), life("parental leave")),

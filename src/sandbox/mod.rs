@@ -118,7 +118,6 @@ impl Sandbox {
     pub async fn start(options: Options, clock: Clock) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let company = Company::new(options.people, options.seed, clock.now());
-        let accounts = if options.in_step { accounts(&company, &options) } else { Vec::new() };
         let mut rng = fastrand::Rng::with_seed(options.seed ^ 0x5ec2_e75e);
         let mut secret = |what: &str| format!("{what}-{:016x}{:016x}", rng.u64(..), rng.u64(..));
         let (token, webhook_secret) = (secret("bob"), secret("hook"));
@@ -129,8 +128,10 @@ impl Sandbox {
             |url| Hook { url: Some(url), secret: webhook_secret.clone(), ping: false, copies: 1 };
         let hook = options.webhook.clone().map(hook);
         let (steady, halt) = (clock.clone(), stop.clone());
-        let hibob = HiBob::new(company, &service_user, &token, hook, steady, halt);
+        let accounts = options.in_step.then(|| accounts(&company, &options));
+        let accounts = accounts.into_iter().flatten();
         let lms = Lms::new(options.seed, &client_id, &client_secret, accounts, clock.clone());
+        let hibob = HiBob::new(company, &service_user, &token, hook, steady, halt);
         lms.furnish(&options.groups, &options.custom_fields).map_err(io::Error::other)?;
         hibob.limit(options.limits);
         lms.limit(options.limits);
@@ -227,6 +228,12 @@ impl Sandbox {
     /// (accounts' ids), `externalIds`, `toBeDeactivatedAt`.
     pub fn accounts(&self) -> Vec<Value> {
         self.lms.double.accounts()
+    }
+
+    /// Tells every account, as [`Self::accounts`] gives them, one after the other: all at once they
+    /// take many times the memory that they are kept in.
+    pub fn each_account(&self, tell: impl FnMut(Value)) {
+        self.lms.double.each_account(tell);
     }
 
     /// Makes a group in the LMS and those above it, as far as they are missing, by the names from
@@ -336,11 +343,11 @@ fn lang_rule() -> String {
 
 /// The accounts of everybody who should have one, as the rules of [`Sandbox::config_toml`] want
 /// them. Someone who has left keeps a deactivated one.
-fn accounts(company: &Company, options: &Options) -> Vec<Seed> {
-    let served = |record: &&Arc<Value>| {
+fn accounts(company: &Company, options: &Options) -> impl Iterator<Item = Seed> {
+    let served = |record: &Value| {
         SITES[..SITES.len() - 1].iter().any(|site| site.name == text(record, "work.site"))
     };
-    let account = |record: &Arc<Value>| {
+    let account = move |record: &Value| {
         let active = text(record, "internal.status") == "Active";
         let started = text(record, "internal.lifecycleStatus") != "hired";
         let site = SITES.iter().find(|site| site.name == text(record, "work.site"));
@@ -359,5 +366,5 @@ fn accounts(company: &Company, options: &Options) -> Vec<Seed> {
         let external = platform.map(|platform| (platform, text(record, "id").to_owned()));
         started.then_some(Seed { active, fields, external })
     };
-    company.people().filter(served).filter_map(account).collect()
+    company.people().filter(served).filter_map(move |record| account(&record))
 }

@@ -2,7 +2,27 @@
 //!
 //! Field ids are HiBob's: `work.site`, and `root.email` for what has no category.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
+
+/// A record as it is kept: its JSON, which takes a tenth of what the open record does. A company of
+/// a million people fits into memory so, and only what is touched is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Kept(Arc<[u8]>);
+
+impl Kept {
+    /// Closes a record.
+    pub fn of(record: &Value) -> Self {
+        Self(record.to_string().into_bytes().into())
+    }
+
+    /// The record, open.
+    pub fn open(&self) -> Value {
+        // What was written here can be read again.
+        serde_json::from_slice(&self.0).unwrap_or_default()
+    }
+}
 
 /// The value at a field id; `None` when the record does not have the field at all.
 pub(super) fn at<'r>(record: &'r Value, field: &str) -> Option<&'r Value> {

@@ -60,7 +60,7 @@ const CALCULATED: [&str; 7] = [
 pub fn of(applied: &Applied, now: Timestamp) -> Vec<Event> {
     let id = &applied.id;
     let about = |kind: &str| Event { kind: kind.to_owned(), data: json!({"employeeId": id}) };
-    let (before, after) = match (applied.before.as_deref(), applied.after.as_deref()) {
+    let (before, after) = match (applied.before.as_ref(), applied.after.as_ref()) {
         (None, None) => return Vec::new(),
         (Some(_), None) => return vec![about("employee.deleted")],
         (None, Some(after)) => {

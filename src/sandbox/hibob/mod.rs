@@ -124,7 +124,7 @@ impl HiBob {
     pub fn people(&self) -> Vec<impl Serialize> {
         let company = self.company();
         let lists = company.lists();
-        company.people().map(|record| read::Full(Arc::clone(record), Arc::clone(lists))).collect()
+        company.kept().map(|kept| read::Full(kept.clone(), Arc::clone(lists))).collect()
     }
 
     /// A moment that no event before had.
@@ -259,10 +259,9 @@ impl Double for HiBob {
             ("GET", "/_sandbox/state") => {
                 Answer::json(200, &Shown { people: self.people(), calls, webhooks })
             }
-            ("GET", "/_sandbox/stats") => Answer::json(
-                200,
-                &Shown { people: self.company().people().count(), calls, webhooks },
-            ),
+            ("GET", "/_sandbox/stats") => {
+                Answer::json(200, &Shown { people: self.company().kept().count(), calls, webhooks })
+            }
             ("POST", "/_sandbox/people") => self.set_people(&call.body),
             ("POST", "/_sandbox/webhook") => match serde_json::from_slice::<Hook>(&call.body) {
                 Ok(hook) => {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -10,8 +11,11 @@ use super::super::answer::Answer;
 use super::super::company::Company;
 use super::super::faults::Fault;
 use super::super::lists::Lists;
-use super::super::record::{at, put, text};
+use super::super::record::{Kept, at, put, text};
 use super::{fields, refuse};
+
+/// About how many bytes of a long answer are made at once.
+const PORTION: usize = 64 * 1024;
 
 /// How values are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,26 +77,31 @@ impl Query {
         Ok(query)
     }
 
-    /// The answer to a search.
-    pub fn search(
-        &self,
-        company: &Mutex<Company>,
-        fault: Option<&Fault>,
-        now: Timestamp,
-    ) -> Answer {
+    /// The answer to a search. The whole company is told while it is sent: in one piece it would
+    /// take as much memory as the company.
+    pub fn search(self, company: &Mutex<Company>, fault: Option<&Fault>, now: Timestamp) -> Answer {
         let filter = self.filter.as_ref().map(|(path, values)| (*path, values.as_slice()));
         let (people, lists) = found(company, filter, stale(fault, now));
-        let repeated = |record: &&std::sync::Arc<Value>| {
-            let id = text(record, "id");
-            fault.is_some_and(|fault| fault.repeat_person.iter().any(|it| it == id))
+        if fault.is_none() && self.filter.is_none() {
+            let shown = people.into_iter().filter_map(move |kept| self.found(&lists, &kept, None));
+            return Answer::flowing(200, portions(shown));
+        }
+        let repeated = |kept: &&Kept| {
+            fault.is_some_and(|fault| {
+                let record = kept.open();
+                fault.repeat_person.iter().any(|it| it == text(&record, "id"))
+            })
         };
         let again = people.iter().filter(repeated);
-        let shown = people
-            .iter()
-            .chain(again)
-            .filter(|record| self.inactive || text(record, "internal.status") == "Active")
-            .filter_map(|record| self.show(&lists, record, fault));
+        let shown = people.iter().chain(again).filter_map(|kept| self.found(&lists, kept, fault));
         Answer::json(200, &Value::from_iter([("employees", shown.collect::<Value>())]))
+    }
+
+    /// What a search shows of somebody; nothing of those whom it leaves out.
+    fn found(&self, lists: &Lists, kept: &Kept, fault: Option<&Fault>) -> Option<Value> {
+        let record = kept.open();
+        let among = self.inactive || text(&record, "internal.status") == "Active";
+        among.then(|| self.show(lists, &record, fault))?
     }
 
     /// The answer for one person, by id or mail.
@@ -106,7 +115,7 @@ impl Query {
         let path = if who.contains('@') { "root.email" } else { "root.id" };
         let who = [who.to_owned()];
         let (people, lists) = found(company, Some((path, &who)), stale(fault, now));
-        match people.first().and_then(|record| self.show(&lists, record, fault)) {
+        match people.first().and_then(|kept| self.show(&lists, &kept.open(), fault)) {
             Some(record) => Answer::json(200, &record),
             None => refuse(404, "not_found", "no such employee"),
         }
@@ -176,15 +185,16 @@ fn human_readable(lists: &Lists, record: &Value) -> Value {
 }
 
 /// A record in full, with the labels that people read.
-pub struct Full(pub Arc<Value>, pub Arc<Lists>);
+pub struct Full(pub Kept, pub Arc<Lists>);
 
 impl Serialize for Full {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut full = serializer.serialize_map(None)?;
-        for (name, value) in self.0.as_object().into_iter().flatten() {
+        let record = self.0.open();
+        for (name, value) in record.as_object().into_iter().flatten() {
             full.serialize_entry(name, value)?;
         }
-        full.serialize_entry("humanReadable", &human_readable(&self.1, &self.0))?;
+        full.serialize_entry("humanReadable", &human_readable(&self.1, &record))?;
         full.end()
     }
 }
@@ -194,13 +204,35 @@ fn found(
     company: &Mutex<Company>,
     filter: Option<(&str, &[String])>,
     then: Option<Timestamp>,
-) -> (Vec<Arc<Value>>, Arc<Lists>) {
+) -> (Vec<Kept>, Arc<Lists>) {
     let company = company.lock().unwrap_or_else(PoisonError::into_inner);
     let mut places = company.places(filter);
     places.sort_unstable();
     places.dedup();
     let people = places.into_iter().filter_map(|place| company.seen(place, then)).cloned();
     (people.collect(), Arc::clone(company.lists()))
+}
+
+/// The answer of a search, a portion at a time.
+fn portions(shown: impl Iterator<Item = Value>) -> impl Iterator<Item = Bytes> {
+    let mut shown = shown.fuse();
+    let mut next = br#"{"employees":["#.to_vec();
+    let (mut first, mut ended) = (true, false);
+    std::iter::from_fn(move || {
+        while !ended && next.len() < PORTION {
+            let Some(record) = shown.next() else {
+                next.extend_from_slice(b"]}");
+                ended = true;
+                break;
+            };
+            if !std::mem::take(&mut first) {
+                next.push(b',');
+            }
+            next.extend_from_slice(record.to_string().as_bytes());
+        }
+        let portion = std::mem::take(&mut next);
+        (!portion.is_empty()).then(|| portion.into())
+    })
 }
 
 fn stale(fault: Option<&Fault>, now: Timestamp) -> Option<Timestamp> {

@@ -93,7 +93,13 @@ pub(super) struct Lms {
 
 impl Lms {
     /// A company with its owner and groups, and these accounts.
-    pub fn new(seed: u64, id: &str, secret: &str, accounts: Vec<Seed>, clock: Clock) -> Self {
+    pub fn new(
+        seed: u64,
+        id: &str,
+        secret: &str,
+        accounts: impl Iterator<Item = Seed>,
+        clock: Clock,
+    ) -> Self {
         let now = clock.now();
         let mut state = State::new(seed, now);
         let everyone = state.groups().nth(1).map_or(0, |(place, _)| place);
@@ -167,9 +173,16 @@ impl Lms {
 
     /// Every account in full.
     pub fn accounts(&self) -> Vec<Value> {
+        let mut accounts = Vec::new();
+        self.each_account(|account| accounts.push(account));
+        accounts
+    }
+
+    /// Tells every account in full, one after the other.
+    pub fn each_account(&self, tell: impl FnMut(Value)) {
         let mut inner = self.inner();
         inner.state.advance(self.clock.now());
-        inner.state.users().map(|(_, user)| inner.state.full(user)).collect()
+        inner.state.users().map(|(_, user)| inner.state.full(user)).for_each(tell);
     }
 
     /// How many writes took effect.
