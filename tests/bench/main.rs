@@ -5,12 +5,17 @@
 //! real Redis run beside it and share the machine's cores with it. Exit code 1: a target is missed.
 #![expect(clippy::disallowed_methods, reason = "benchmarks ask for the time: that is what they do")]
 
+mod company;
 mod drain;
 mod floor;
+mod live;
 mod load;
 mod machine;
+mod pages;
+mod past;
 mod program;
 mod receive;
+mod replay;
 mod rules;
 mod storm;
 mod sync;
@@ -34,13 +39,13 @@ Measures the program against its targets and prints a table.
   deploy/bench.sh [--quick] [NAME...]
 
   NAME     receive, paced, sqlite, drain, storm, wide, rules, sync, million,
-           live; all when none is named
+           live, replay, pages; all when none is named
   --quick  small numbers: shows that everything runs, judges nothing";
 
 /// A benchmark by its name.
 type Named = (&'static str, fn(&mut Bench) -> anyhow::Result<()>);
 
-const ALL: [Named; 10] = [
+const ALL: [Named; 12] = [
     ("receive", receive::on_redis),
     ("paced", receive::paced),
     ("sqlite", receive::on_sqlite),
@@ -51,6 +56,8 @@ const ALL: [Named; 10] = [
     ("sync", sync::large),
     ("million", sync::very_large),
     ("live", sync::beside_live),
+    ("replay", replay::beside_live),
+    ("pages", pages::all),
 ];
 
 /// What all benchmarks share.

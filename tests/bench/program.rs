@@ -46,6 +46,13 @@ impl Configuration {
         table.insert(key.to_owned(), value.into());
     }
 
+    /// Writes it into a folder; says where.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let file = folder.join("instep.toml");
+        std::fs::write(&file, self.table.to_string())?;
+        Ok(file)
+    }
+
     /// The rules that it holds.
     pub fn rules(&self) -> anyhow::Result<Rules> {
         let text = self.table.to_string();
@@ -96,8 +103,7 @@ impl Program {
     ) -> anyhow::Result<Self> {
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         configuration.set("server", "listen", address.to_string());
-        let file = folder.join("instep.toml");
-        std::fs::write(&file, configuration.table.to_string())?;
+        let file = configuration.write(folder)?;
         let log = folder.join("log");
         let child = Command::new(env!("CARGO_BIN_EXE_instep"))
             .arg("--config")
