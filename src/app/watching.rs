@@ -12,7 +12,7 @@ use super::pages::Pages;
 use super::told::ToldRun;
 use super::{asked, secrets};
 use crate::config::Settings;
-use crate::model::words::{self, people};
+use crate::model::words;
 use crate::model::{
     Blame, DeliveryId, DeliveryState, Item, Rejection, Run, RunId, RunState, Slice, SliceState,
     SourceName,
