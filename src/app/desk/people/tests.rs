@@ -131,16 +131,3 @@ async fn an_exact_id_is_looked_up_at_once_and_who_lost_the_link_is_gone() {
     assert_eq!(search("bob/4711").await, 1);
     assert_eq!(search("tom/4711").await, 0);
 }
-
-#[tokio::test]
-async fn who_was_forgotten_elsewhere_is_not_found_any_more() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStore::open(&folder.path().join("instep.db"), Clock::system());
-    let store = store.expect("a store");
-    let people = people();
-    let sources = [SourceName::new("bob")];
-    assert!(store.forget(&bob("17"), Clock::system().now()).await.expect("a store"));
-    let found = people.search("ann", By::Everything, 10, &store, &sources).await;
-    assert_eq!(ids(&found.expect("a store")), ["18"]);
-    assert_eq!(people.count(), 3, "their name is not held any more");
-}
