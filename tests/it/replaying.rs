@@ -17,7 +17,7 @@ use instep::sandbox::Options;
 use instep::store::LeaseRequest;
 use serde_json::{Value, json};
 
-use crate::harness::town::{Kept, Town, patient};
+use crate::harness::town::{Kept, PATIENCE, Town, patient};
 
 /// Where HR is asked for people.
 const SEARCH: &str = "POST /v1/people/search";

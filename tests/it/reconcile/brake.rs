@@ -51,9 +51,17 @@ async fn a_held_slice_waits_for_a_human_and_the_rest_goes_on() {
     }
     let after = items(&town, &run).await;
     assert_eq!(item(&after, &actives[0]).state, ItemState::Held);
-    // What is left of it can be approved, and not rejected any more.
+    // What is left of it can be rejected, and then neither approved nor rejected any more.
     let rejected = reject(&**store, &clock, &run.id, kind, "no", "ann").await;
-    assert!(matches!(rejected, Err(ReconcileError::NotHeld(_))), "{rejected:?}");
+    let rejected = rejected.expect("the one who is left");
+    let rest = matches!(
+        slice(&rejected, kind), SliceState::Approved { people: 11, rest: Some(no), .. } if no.reason == "no"
+    );
+    assert!(rest, "{rejected:#?}");
+    let again = reject(&**store, &clock, &run.id, kind, "no", "ann").await;
+    assert!(matches!(again, Err(ReconcileError::NotHeld(_))), "{again:?}");
+    let late = approve(&**store, &clock, &run.id, kind, &Selection::All, "ann").await;
+    assert!(matches!(late, Err(ReconcileError::NotHeld(_))), "{late:?}");
     let free = approve(&**store, &clock, &run.id, ChangeKind::Update, &Selection::All, "ann").await;
     assert!(matches!(free, Err(ReconcileError::NotHeld(_))), "{free:?}");
 }

@@ -32,15 +32,17 @@ async fn town(kept: Kept, adjust: fn(&mut String)) -> Town {
 
 /// Everybody is in exactly one of the two groups.
 fn all_are_in_one(town: &Town) -> bool {
-    town.actives().iter().all(|id| {
-        let account = town.account_of(id);
-        let rows = account["memberships"].as_array().cloned().unwrap_or_default();
-        let paths = rows.iter().filter_map(|row| row["path"].as_str());
-        let title = town.person(id)["work"]["title"] == "255490104";
-        let wanted = if title { "Programmes/True" } else { "Programmes/False" };
-        let ours: Vec<&str> = paths.filter(|path| path.starts_with("Programmes/")).collect();
-        ours == [wanted]
-    })
+    town.actives().iter().all(|id| is_in_one(town, id))
+}
+
+fn is_in_one(town: &Town, id: &str) -> bool {
+    let account = town.account_of(id);
+    let rows = account["memberships"].as_array().cloned().unwrap_or_default();
+    let paths = rows.iter().filter_map(|row| row["path"].as_str());
+    let title = town.person(id)["work"]["title"] == "255490104";
+    let wanted = if title { "Programmes/True" } else { "Programmes/False" };
+    let ours: Vec<&str> = paths.filter(|path| path.starts_with("Programmes/")).collect();
+    ours == [wanted]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,10 +154,6 @@ async fn who_dies_during_an_operation_leaves_it_to_its_end() {
         let town = town(kept, as_it_is).await;
         town.lms("/_sandbox/settings", json!({"bulk_ms": 6_000})).await;
         let serving = town.serve(&[]).await;
-        let ours = async || {
-            let calls = town.lms_calls().await;
-            (calls.of(JOIN), calls.of(SUBMIT))
-        };
         let killed = async {
             let looked = "GET /api/v2/bulk/operations/{bulkOperationId}";
             let known = async || town.lms_calls().await.of(looked) > 0;
@@ -163,21 +161,20 @@ async fn who_dies_during_an_operation_leaves_it_to_its_end() {
             serving.kill();
             let note = town.store().await.note("bulk memberships").await.expect("a store");
             let note: Value = serde_json::from_str(&note.expect("a note")).expect("JSON");
-            assert!(!all_are_in_one(&town), "it is not carried out yet");
-            assert_eq!(note["accounts"].as_array().map(Vec::len), Some(town.actives().len()));
+            let named: Vec<Value> = note["accounts"].as_array().cloned().expect("accounts");
+            // On a slow machine not everybody comes in time for the first operation.
+            assert!((8..=town.actives().len()).contains(&named.len()), "{note}");
+            let together = || {
+                let actives = town.actives();
+                let ours = actives.iter().filter(|id| named.contains(&town.account_of(id)["_id"]));
+                ours.filter(|id| is_in_one(&town, id)).count()
+            };
+            assert_eq!(together(), 0, "it is not carried out yet");
             town.lms("/_sandbox/settings", json!({"bulk_ms": 200})).await;
             let again = town.serve(&[]).await;
-            let before = std::cell::Cell::new((0, 0));
-            let ended = async || {
-                let calls = ours().await;
-                let ended = all_are_in_one(&town);
-                if !ended {
-                    before.set(calls);
-                }
-                ended
-            };
-            town.until("it is carried out", ended).await;
-            assert_eq!(before.get(), (0, 1), "nothing was done before its end");
+            town.until("somebody whom it names is in a group", async || together() > 0).await;
+            assert_eq!(together(), named.len(), "nobody of them was touched before its end");
+            town.until("all are carried out", async || all_are_in_one(&town)).await;
             again
         };
         let (run, _again) = tokio::join!(sync(&town), killed);
