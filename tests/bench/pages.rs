@@ -72,8 +72,7 @@ pub fn all(bench: &mut Bench) -> anyhow::Result<()> {
 
     let program = Program::start(&mut company.configuration, "receiver,worker,scheduler", &folder)?;
     let took = ask_all(&company.runtime, program.address, token, &employee, &pages)?;
-    tell(bench, "SQLite", deliveries, took);
-    bench.held(program.most_memory()?, "the pages on SQLite");
+    tell(bench, "SQLite", deliveries, program.most_memory()?, took);
     program.stop()?;
 
     let (redis, other) = (Server::single(), TempDir::new()?);
@@ -84,8 +83,7 @@ pub fn all(bench: &mut Bench) -> anyhow::Result<()> {
     let program =
         Program::start(&mut company.configuration, "receiver,worker,scheduler", other.path())?;
     let took = ask_all(&company.runtime, program.address, token, &employee, &pages)?;
-    tell(bench, "Redis", deliveries, took);
-    bench.held(program.most_memory()?, "the pages on Redis");
+    tell(bench, "Redis", deliveries, program.most_memory()?, took);
     program.stop()?;
     company.runtime.block_on(company.sandbox.stop());
     Ok(())
@@ -239,7 +237,13 @@ fn ask_all(
 }
 
 /// A row for the slowest page, and a line with all of them.
-fn tell(bench: &mut Bench, on: &str, deliveries: usize, mut took: Vec<(&'static str, Duration)>) {
+fn tell(
+    bench: &mut Bench,
+    on: &str,
+    deliveries: usize,
+    kib: u64,
+    mut took: Vec<(&'static str, Duration)>,
+) {
     took.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     let (what, slowest) = took.first().copied().unwrap_or_default();
@@ -252,5 +256,9 @@ fn tell(bench: &mut Bench, on: &str, deliveries: usize, mut took: Vec<(&'static 
         met: slowest < LIMIT,
     });
     let each: Vec<_> = took.iter().map(|(what, time)| format!("{what} {:.1}", ms(*time))).collect();
-    bench.table.note(format!("pages on {on}, ms, each asked {TIMES} times: {}", each.join("; ")));
+    bench.table.note(format!(
+        "pages on {on}, ms, each asked {TIMES} times, of a process that held {} MiB at most: {}",
+        kib / 1024,
+        each.join("; ")
+    ));
 }

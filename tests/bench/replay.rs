@@ -89,12 +89,13 @@ pub fn beside_live(bench: &mut Bench) -> anyhow::Result<()> {
     bench.table.note(format!(
         "replay: {} real changes a second by webhook, {seconds} s alone ({few}) and for as long as \
          the replay took, {:.0} s ({many}): instep replay --yes --per-minute {PER_MINUTE}, {} people \
-         previewed and done again; SQLite, no rate limits; the same process serves both",
+         previewed and done again; SQLite, no rate limits; the same process serves both, and held \
+         {} MiB at most",
         live::PACE,
         took.as_secs_f64(),
         run.people,
+        program.most_memory()? / 1024,
     ));
-    bench.held(program.most_memory()?, "live beside a replay");
     program.stop()?;
     company.runtime.block_on(company.sandbox.stop());
     Ok(())

@@ -245,7 +245,6 @@ pub fn beside_live(bench: &mut Bench) -> anyhow::Result<()> {
          full syncs one after the other); SQLite, no rate limits; the same process serves both",
         live::PACE
     ));
-    bench.held(program.most_memory()?, "live beside full syncs");
     program.stop()?;
     company.runtime.block_on(company.sandbox.stop());
     Ok(())
