@@ -54,7 +54,7 @@ pub use examples::{Mismatch, Outcome, run_examples};
 pub use items::Totals;
 pub use matches::{Dispute, Matter, NotDecided, consider, disputes};
 pub use misses::misses;
-pub use moving::{MoveError, Moved, export, import};
+pub use moving::{MoveError, Moved, export, import, is_half_imported};
 pub use names::misnamed;
 pub use preview::{Look, Preview, PreviewError, Previewer, Verdict};
 pub use reading::Shown;

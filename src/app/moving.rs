@@ -46,6 +46,9 @@ pub enum MoveError {
     AtWork(u64),
 }
 
+/// The note that is there while a file is taken in. It stays when the process dies before its end.
+const UNDER_WAY: &str = "import";
+
 #[derive(Serialize, Deserialize)]
 struct Head {
     instep_export: u32,
@@ -144,6 +147,7 @@ pub async fn import(
     if !store.dump(None, 1).await?.found.is_empty() {
         return Err(MoveError::NotEmpty);
     }
+    store.put_note(UNDER_WAY, None, Some(&head.name)).await?;
     from.rewind()?;
     let all = end.end.values().sum();
     let (mut lines, mut some) = (Lines::new(from), Vec::new());
@@ -159,7 +163,16 @@ pub async fn import(
             progress(line, all);
         }
     }
+    store.put_note(UNDER_WAY, Some(&head.name), None).await?;
     Ok(end.end)
+}
+
+/// Whether an import into this store was not finished, so that it holds a part of what it should.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn is_half_imported(store: &dyn Store) -> Result<bool, StoreError> {
+    Ok(store.note(UNDER_WAY).await?.is_some())
 }
 
 /// Reads all of it: whether it is whole, and opens.

@@ -54,6 +54,12 @@ pub async fn run(args: ServeArgs, config: &Path) -> anyhow::Result<ExitCode> {
     };
     let store =
         app::open_store(&settings.store, Purpose::Serving, &clock).await.context("the store")?;
+    // A store that is away is waited for later.
+    anyhow::ensure!(
+        !matches!(app::is_half_imported(&*store).await, Ok(true)),
+        "an import into this store was not finished, so it holds a part of what it should: name a new \
+         file or namespace in [store], or empty it, and do `instep import` again"
+    );
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
         .await

@@ -91,11 +91,7 @@ impl Known {
     }
 
     fn chosen(&self) -> Option<String> {
-        Some(match self.choice.as_ref()? {
-            Choice::Account(id) => format!("account {id} is theirs"),
-            Choice::Create => "a new account is made".to_owned(),
-            Choice::Ignore => "this person is left alone".to_owned(),
-        })
+        self.choice.as_ref().map(chosen)
     }
 
     fn appointment(&self, frame: &Frame) -> Option<(Moment, &str)> {
@@ -252,6 +248,7 @@ pub(super) async fn act(
             },
             Some("decide") => {
                 let choice = choice(&filled)?;
+                unchanged(&state, &person, filled.one("seen")).await?;
                 if !filled.is_set("sure") {
                     losses(&state, &person, choice.as_ref()).await?;
                 }
@@ -299,6 +296,26 @@ fn choice(filled: &Fields) -> Result<Option<Choice>, Refused> {
         Some("undo") => None,
         _ => return Err(wrong("choose one of the decisions")),
     })
+}
+
+/// A decision in words.
+fn chosen(choice: &Choice) -> String {
+    match choice {
+        Choice::Account(id) => format!("account {id} is theirs"),
+        Choice::Create => "a new account is made".to_owned(),
+        Choice::Ignore => "this person is left alone".to_owned(),
+    }
+}
+
+/// Refuses a choice when somebody else has decided since the page was made, which `seen` says.
+async fn unchanged(state: &HttpState, person: &Person, seen: Option<&str>) -> Result<(), Refused> {
+    let now = state.store.choice(person).await.map_err(|error| unavailable(&error))?;
+    let now = now.as_ref().map(chosen);
+    if seen.is_none_or(|seen| seen == now.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    let now = now.unwrap_or_else(|| "the decision was taken back".to_owned());
+    Err(Refused::Conflict(format!("somebody else decided in the meantime: {now}. Look again")))
 }
 
 /// Refuses a choice by which somebody loses an account, until it is said to be meant.

@@ -142,6 +142,23 @@ async fn nobody_loses_an_account_by_a_slip() {
 }
 
 #[tokio::test]
+async fn of_two_who_decide_the_second_is_told() {
+    let pages = Pages::open(Access::Operator);
+    pages.linked("17", "5f0a", "Lee").await;
+    let path = "/console/people/bob/17";
+    pages.get(path).await.has("name=\"seen\" value=\"\"");
+    pages.store.choose(&person("17"), Some(&Choice::Ignore)).await.expect("a store");
+    let form = "do=decide&choice=account&account=5f0a";
+    let second = pages.post(path, &format!("{form}&seen=")).await;
+    second.is_refused(409, "somebody else decided in the meantime: this person is left alone");
+    assert!(pages.made.wanted().is_empty());
+    second.has("name=\"seen\" value=\"this person is left alone\"");
+    let knowing = format!("{form}&seen=this+person+is+left+alone");
+    assert_eq!(pages.post(path, &knowing).await.status, 303);
+    assert_eq!(pages.made.wanted().len(), 1);
+}
+
+#[tokio::test]
 async fn viewers_look_and_do_nothing() {
     let pages = Pages::open(Access::Viewer);
     pages.linked("17", "5f0a", "Secretname").await;

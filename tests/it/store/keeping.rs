@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use instep::app::{MoveError, export, import};
+use instep::app::{MoveError, export, import, is_half_imported};
 use instep::store::forget::erase;
 use instep::store::seal::Keys;
 use instep::store::sqlite::SqliteStore;
@@ -69,6 +69,28 @@ async fn a_file_that_is_not_whole_is_refused_and_changes_nothing() {
         let error = export(&*on.store, &keys, Vec::new(), now, |_| ()).await.unwrap_err();
         assert!(matches!(error, MoveError::AtWork(1)), "{error}");
         drop(held);
+    }
+}
+
+/// The process dies at each write in turn: nobody serves from what it left.
+#[tokio::test]
+async fn an_import_that_was_cut_off_is_noticed() {
+    let on = sqlite::open().await;
+    fill(&on).await;
+    on.pass(LASTING.as_secs() + 1);
+    let (keys, mut file) = (Keys::none(), Vec::new());
+    export(&*on.store, &keys, &mut file, on.clock.now(), |_| ()).await.unwrap();
+    for write in 0.. {
+        let to = sqlite::open().await;
+        let dying = Dying::at(&to.store, write);
+        let done = dying.do_with(import(&*dying, &keys, Cursor::new(&file), |_, _| ())).await;
+        let is_half = is_half_imported(&*to.store).await.unwrap();
+        if let Some(done) = done {
+            done.unwrap();
+            assert!(write > 2 && !is_half, "{write}");
+            return;
+        }
+        assert_eq!(is_half, write > 0, "{write}");
     }
 }
 
