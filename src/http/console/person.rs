@@ -248,7 +248,7 @@ pub(super) async fn act(
             },
             Some("decide") => {
                 let choice = choice(&filled)?;
-                unchanged(&state, &person, filled.one("seen")).await?;
+                unchanged(&state, &person, filled.all("seen").next()).await?;
                 if !filled.is_set("sure") {
                     losses(&state, &person, choice.as_ref()).await?;
                 }
