@@ -77,9 +77,11 @@ pub(super) fn figures(run: &Run, totals: &Totals) -> Vec<Figure> {
     let figure = |value: u64, label, tone| Figure { value: number(value), label, tone };
     let unless_none = |value: u64, tone| if value > 0 { tone } else { Tone::Plain };
     let fails = run.fails.values().sum::<u64>();
+    let deliveries = if run.deliveries == 1 { "delivery" } else { "deliveries" };
+    let people = if run.people == 1 { "person" } else { "people" };
     let mut figures = vec![
-        figure(run.deliveries, "deliveries", Tone::Plain),
-        figure(run.people, "people", Tone::Plain),
+        figure(run.deliveries, deliveries, Tone::Plain),
+        figure(run.people, people, Tone::Plain),
         figure(run.in_step, "had nothing to do", Tone::Plain),
     ];
     let mut some = |value: u64, label, tone| {

@@ -63,7 +63,8 @@ pub(super) async fn look(
 
 async fn queue(store: &dyn Store, now: Timestamp, found: &mut Findings) -> Result<(), StoreError> {
     let depth = store.depth().await?;
-    let counts = format!("{} wait, {} done, {} ignored", depth.waiting, depth.done, depth.ignored);
+    let counts =
+        format!("{} waiting, {} done, {} ignored", depth.waiting, depth.done, depth.ignored);
     match depth.oldest {
         Some(oldest) if oldest + OLD < now => {
             found.look("queue", format!("{counts}; the oldest waits for {}", age(oldest, now)));
