@@ -1,12 +1,15 @@
 //! What would be done for somebody, without doing it: read, decide, find and plan as the worker
 //! does, and stop there.
 
+mod verdict;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use self::verdict::Verdict;
 use super::connect::{compile, hibob, learning360};
 use super::reading::Shown;
 use super::{BuildError, policy};
@@ -18,9 +21,8 @@ use crate::model::{
     Link, Miss, Person, Probe, Record, SourceName,
 };
 use crate::provisioning::matching::{self, Match, Search};
-use crate::provisioning::planning::{self, Plan, Policy};
+use crate::provisioning::planning::{self, Policy};
 use crate::provisioning::resolving::{ManagerFound, Refusal, Resolved, resolve};
-use crate::provisioning::rules::Decision;
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
 use crate::store::{Store, StoreError};
@@ -110,68 +112,6 @@ pub struct Preview {
     pub manager: ManagerFound,
     /// Managers who are named by an account, for people: `bob/17, Ann Lee`.
     pub managers: BTreeMap<AccountId, String>,
-}
-
-/// What would become of somebody.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// The source does not show the person; nothing would be done.
-    NotShown,
-    /// Not synchronised.
-    OutOfScope {
-        /// Which filter said no.
-        filter: String,
-        /// An account that is known to be theirs would be deactivated.
-        deactivate: bool,
-    },
-    /// A rule that decides cannot be judged.
-    Unknown {
-        /// Which rule.
-        rule: String,
-        /// Which fields it misses.
-        missing: Vec<String>,
-    },
-    /// The account stays as it is, because a date says so.
-    AsItIs(String),
-    /// A value cannot be used, and a human must act.
-    Refused {
-        /// The cause: `unmapped`.
-        code: String,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A human must decide whose account it is.
-    Disputed(String),
-    /// The account would be left alone, for this reason.
-    LeftAlone(String),
-    /// This would be done.
-    Planned {
-        /// How the account should be.
-        desired: Desired,
-        /// What would be left alone, and why.
-        remarks: Vec<String>,
-        /// The steps.
-        plan: Plan,
-    },
-}
-
-impl From<Decision> for Verdict {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::OutOfScope { filter, deactivate } => Self::OutOfScope { filter, deactivate },
-            Decision::Unknown { rule, missing } => Self::Unknown { rule, missing },
-            Decision::AsItIs { why } => Self::AsItIs(why),
-            Decision::Refused { code, reason } => Self::Refused { code: code.to_owned(), reason },
-            Decision::Wanted { desired, remarks } => Self::planned(desired, remarks),
-        }
-    }
-}
-
-impl Verdict {
-    /// An account that is wanted; the steps to it are not known yet.
-    fn planned(desired: Desired, remarks: Vec<String>) -> Self {
-        Self::Planned { desired, remarks, plan: Plan::default() }
-    }
 }
 
 impl Previewer {

@@ -11,12 +11,14 @@ pub mod event;
 pub mod explanation;
 pub mod failure;
 pub mod ids;
+pub mod item;
 pub mod link;
 pub mod page;
 pub mod pause;
 pub mod pulse;
 pub mod question;
 pub mod run;
+pub mod slice;
 pub mod story;
 pub mod verb;
 pub mod words;
@@ -36,14 +38,15 @@ pub use ids::{
     AccountId, AuditId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, RunId,
     SourceName,
 };
+pub use item::{Again, Blame, Drift, Item, ItemState};
 pub use link::{Appointment, Choice, GivenManager, Intent, Link, Miss};
 pub use page::Page;
 pub use pause::{Pause, PauseScope, Pauses};
 pub use pulse::{BudgetUse, Going, Latency, Need, Pulse, Span, SyncPulse};
 pub use question::{Question, Somebody};
 pub use run::{
-    Again, Approval, Blame, Certificate, ChangeKind, Drift, Item, ItemState, Order, Personal,
-    Rejection, Run, RunKind, RunState, SYNC, SYNC_ABSENT, Slice, SliceState, UNCONFIRMED,
+    Approval, Certificate, Order, Personal, Run, RunKind, RunState, SYNC, SYNC_ABSENT, Unconfirmed,
     linked_note,
 };
+pub use slice::{ChangeKind, Rejection, Slice, SliceState};
 pub use verb::{Outcome, Refused, Selection, Verb};

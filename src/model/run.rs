@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, DeliveryId, EmployeeId, Event, EventId, RunId, Selection, SourceName, Which,
+    ChangeKind, EmployeeId, Event, EventId, Item, ItemState, Rejection, RunId, Selection, Slice,
+    SourceName, Which,
 };
 
 /// The kind of a run's event about somebody whom HR showed.
@@ -143,6 +144,19 @@ pub struct Run {
     /// What was approved and is not queued yet: whoever follows the run queues it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
+    /// Of a replay whose preview nobody confirms any more: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// Why nothing of a preview is done again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unconfirmed {
+    /// Nobody decided in time.
+    Expired,
+    /// Somebody said no.
+    Rejected(Rejection),
 }
 
 /// What somebody approved of one kind of change.
@@ -185,8 +199,7 @@ impl Run {
     pub fn has_expired(&self, now: Timestamp) -> bool {
         match self.state {
             RunState::Previewed { until } => until <= now,
-            RunState::Done => self.remarks.iter().any(|remark| remark == UNCONFIRMED),
-            _ => false,
+            _ => self.unconfirmed == Some(Unconfirmed::Expired),
         }
     }
 
@@ -219,12 +232,10 @@ impl Run {
             waited_ms: BTreeMap::new(),
             remarks: Vec::new(),
             approvals: Vec::new(),
+            unconfirmed: None,
         }
     }
 }
-
-/// What is remarked of a replay whose preview nobody confirmed.
-pub const UNCONFIRMED: &str = "Nobody confirmed it in time: nothing was done again.";
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,287 +271,4 @@ pub struct Certificate {
     pub missing: Vec<String>,
     /// How many people had each field that the rules use.
     pub fields: BTreeMap<String, u64>,
-}
-
-/// A kind of change that the brake judges by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// An account is deactivated.
-    Deactivate,
-    /// An account is made.
-    Create,
-    /// A deactivated account is brought back.
-    Reactivate,
-    /// The mail changes: how a person signs in.
-    ChangeMail,
-    /// Somebody is removed from a group.
-    LeaveGroup,
-    /// Anything else.
-    Update,
-}
-
-impl ChangeKind {
-    /// All kinds, the gravest first: a person stands in the slice of the gravest change.
-    pub const ALL: [Self; 6] = [
-        Self::Deactivate,
-        Self::Create,
-        Self::Reactivate,
-        Self::ChangeMail,
-        Self::LeaveGroup,
-        Self::Update,
-    ];
-
-    /// The word that people read and type.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Create => "create",
-            Self::Reactivate => "reactivate",
-            Self::ChangeMail => "change_mail",
-            Self::LeaveGroup => "leave_group",
-            Self::Update => "update",
-        }
-    }
-}
-
-/// All changes of one kind in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Which.
-    pub kind: ChangeKind,
-    /// How many people.
-    pub people: u64,
-    /// The most that the brake lets pass.
-    pub limit: u64,
-    /// Where it stands.
-    pub state: SliceState,
-    /// What the people in it have in common: `412 of 430 have work.site = nothing`.
-    pub common: Vec<String>,
-}
-
-/// Where a slice stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SliceState {
-    /// Within its limit: it goes on.
-    Free,
-    /// Above its limit, or without a certificate: nothing of it is applied until somebody approves.
-    Held {
-        /// Why.
-        reason: String,
-        /// Until when it can be approved.
-        until: Timestamp,
-    },
-    /// Somebody approved it, perhaps not for everyone.
-    Approved {
-        /// Who.
-        by: String,
-        /// When.
-        at: Timestamp,
-        /// For how many people.
-        people: u64,
-        /// Until when the others can be approved; not known of what an earlier version wrote.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Timestamp>,
-        /// Somebody said no to all others in it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rest: Option<Rejection>,
-    },
-    /// Somebody rejected it.
-    Rejected(Rejection),
-    /// Nobody approved it in time.
-    Expired,
-}
-
-impl SliceState {
-    /// Until when it, or what is left of it, can be approved.
-    pub fn until(&self) -> Option<Timestamp> {
-        match self {
-            Self::Held { until, .. } => Some(*until),
-            Self::Approved { until, rest: None, .. } => *until,
-            Self::Free | Self::Approved { .. } | Self::Rejected(_) | Self::Expired => None,
-        }
-    }
-}
-
-/// That somebody said no.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejection {
-    /// Who.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: String,
-}
-
-impl Slice {
-    /// How many people of it somebody can still approve or reject, as far as the time allows it.
-    pub fn open(&self) -> u64 {
-        match &self.state {
-            SliceState::Held { .. } => self.people,
-            SliceState::Approved { people, rest: None, .. } => self.people.saturating_sub(*people),
-            SliceState::Free
-            | SliceState::Approved { .. }
-            | SliceState::Rejected(_)
-            | SliceState::Expired => 0,
-        }
-    }
-
-    /// Rejects whoever is not approved.
-    pub fn reject(&mut self, rejection: Rejection) {
-        if let SliceState::Approved { rest, .. } = &mut self.state {
-            *rest = Some(rejection);
-        } else {
-            self.state = SliceState::Rejected(rejection);
-        }
-    }
-}
-
-/// What is out of step between HR and the LMS, in one place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Drift {
-    /// Somebody should have an account and has none.
-    MissingAccount,
-    /// A field differs, or a custom field.
-    Field {
-        /// Its name: `job`, `Cost centre`.
-        name: String,
-        /// What the account has.
-        old: Option<String>,
-        /// What it should have.
-        new: Option<String>,
-    },
-    /// Somebody should be in a group.
-    NotInGroup {
-        /// Its path and role: `Departments/Finance as learner`.
-        group: String,
-    },
-    /// Somebody should not be in a group any more.
-    InGroup {
-        /// Its path and role.
-        group: String,
-    },
-    /// The manager differs.
-    Manager {
-        /// The manager's account that we gave.
-        old: Option<AccountId>,
-        /// The one that it should be.
-        new: Option<AccountId>,
-    },
-    /// The account should be deactivated.
-    ShouldBeInactive,
-    /// HR does not show the person any more.
-    NotShown,
-    /// The account should be usable.
-    ShouldBeActive,
-    /// An account that belongs to nobody in HR. Never touched.
-    Orphan,
-    /// The rules refuse what HR has for this person: a bad value, one that is in no table.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-    /// Several accounts could be one person's, or one account several persons'. A human decides.
-    Disputed {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Why somebody is out of step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Blame {
-    /// No event ever came.
-    NoEvent,
-    /// An event came, and a filter or rule said no then.
-    Filtered {
-        /// Which delivery.
-        delivery: DeliveryId,
-    },
-    /// An event came and failed.
-    Failed {
-        /// Which delivery.
-        delivery: DeliveryId,
-    },
-    /// An event came and its delivery still waits.
-    Due {
-        /// Which delivery.
-        delivery: DeliveryId,
-    },
-    /// An event was settled while HR changed again, or HiBob showed the change too late.
-    Raced {
-        /// Which delivery.
-        delivery: DeliveryId,
-    },
-    /// Somebody edited the LMS: it differs from what we last applied.
-    EditedByHand,
-    /// Somebody changed the rules, or the person was never applied before.
-    New,
-}
-
-/// One person, or one account without a person, that is out of step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Item {
-    /// Its place in the run, from 1.
-    pub number: u64,
-    /// Who; nobody for an orphan.
-    pub employee: Option<EmployeeId>,
-    /// The name by which people know them, as HR or the LMS has it; empty when it was not read.
-    pub name: String,
-    /// Whose account, when there is one.
-    pub account: Option<AccountId>,
-    /// The gravest change; none when nothing is to be changed by us (an orphan, a dispute).
-    pub kind: Option<ChangeKind>,
-    /// What is out of step.
-    pub drift: Vec<Drift>,
-    /// Why.
-    pub blame: Option<Blame>,
-    /// Where it stands.
-    pub state: ItemState,
-    /// The deliveries that a replay does again for this person, the oldest first; none in a full
-    /// sync, and none where the preview says that they fail again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub again: Vec<Again>,
-}
-
-/// A delivery that a replay is about, as its preview saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Again {
-    /// Which.
-    pub delivery: DeliveryId,
-    /// When it was settled. Once this is another time, somebody has dealt with it since.
-    pub settled: Timestamp,
-}
-
-/// Where an item stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemState {
-    /// Only told: a plan, an orphan, a dispute.
-    Told,
-    /// Its slice is held, rejected or expired.
-    Held,
-    /// Its delivery waits or is worked on.
-    Queued {
-        /// Which delivery.
-        delivery: DeliveryId,
-    },
-    /// Its delivery is settled.
-    Done {
-        /// What was done, call by call; nothing when it was no longer needed.
-        done: Vec<String>,
-    },
-    /// Its delivery is a dead letter.
-    Failed {
-        /// Which delivery.
-        delivery: DeliveryId,
-        /// Its code.
-        code: String,
-        /// Why, and what to do.
-        reason: String,
-    },
 }

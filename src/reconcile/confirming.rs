@@ -7,12 +7,10 @@ use super::deciding::{change, decidable, items, reject};
 use super::{ReconcileError, Turn};
 use crate::clock::Clock;
 use crate::model::{
-    ChangeKind, Item, ItemState, Run, RunId, RunState, Selection, Slice, SliceState,
+    ChangeKind, Item, ItemState, Rejection, Run, RunId, RunState, Selection, Slice, SliceState,
+    Unconfirmed,
 };
 use crate::store::Store;
-
-/// How the remark begins that a preview was rejected as a whole.
-const REJECTED: &str = "Rejected by ";
 
 /// Confirms a replay, or a part of it: `slice` alone or, without one, everything that the preview
 /// found, also those for whom there is nothing to do. Whom the preview saw fail again is left as he
@@ -176,7 +174,9 @@ async fn reject_in_turn(
         if !matches!(run.state, RunState::Previewed { .. }) {
             return Ok(None);
         }
-        run.remarks.push(format!("{REJECTED}{by}: {reason}"));
+        run.remarks.push(format!("Rejected by {by}: {reason}"));
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        run.unconfirmed = Some(Unconfirmed::Rejected(Rejection { by, at: now, reason }));
         run.state = RunState::Done;
         run.ended_at = Some(now);
         Ok(Some(()))
@@ -235,7 +235,7 @@ fn check(run: &Run, clock: &Clock) -> Result<(), ReconcileError> {
         _ if run.has_expired(clock.now()) => {
             format!("nobody confirmed run {id} in time: `instep replay` makes a new one")
         }
-        RunState::Done if run.remarks.iter().any(|it| it.starts_with(REJECTED)) => {
+        RunState::Done if run.unconfirmed.is_some() => {
             format!("run {id} was rejected: `instep replay` makes a new one")
         }
         RunState::Previewed { .. } | RunState::Applying | RunState::Done => return Ok(()),

@@ -23,7 +23,7 @@ use crate::model::words;
 use crate::model::{
     AccountId, Again, Certificate, ChangeKind, DELETED, Delivery, DeliveryId, DeliveryState, Drift,
     EmployeeId, Item, ItemState, Run, RunId, RunKind, RunState, SYNC, SYNC_ABSENT, Slice,
-    SliceState, SourceName, UNCONFIRMED, Which, linked_note,
+    SliceState, SourceName, Unconfirmed, Which, linked_note,
 };
 use crate::provisioning::brake;
 use crate::sources::SourceError;
@@ -140,7 +140,7 @@ pub async fn expire_preview(
         if !is_over(run) {
             return Ok(None);
         }
-        run.remarks.push(UNCONFIRMED.to_owned());
+        run.unconfirmed = Some(Unconfirmed::Expired);
         run.state = RunState::Done;
         run.ended_at = Some(now);
         Ok(Some(()))

@@ -2,7 +2,7 @@
 
 use super::facts::{Figure, Tone, Totals, changes};
 use super::words::{count, number, people};
-use crate::model::{ChangeKind, Run, RunState, UNCONFIRMED};
+use crate::model::{ChangeKind, Run, RunState, Unconfirmed};
 
 /// The verdict in one line; `None` where it is told as of a full sync.
 pub(super) fn verdict(run: &Run, totals: &Totals) -> Option<(Tone, String)> {
@@ -25,8 +25,8 @@ pub(super) fn verdict(run: &Run, totals: &Totals) -> Option<(Tone, String)> {
             let tone = if failed > 0 || paused.is_some() { Tone::Look } else { Tone::Plain };
             (tone, sentence(vec![Some(of), failed_too, paused]))
         }
-        RunState::Done if run.remarks.iter().any(|it| it == UNCONFIRMED) => {
-            (Tone::Look, UNCONFIRMED.to_owned())
+        RunState::Done if run.unconfirmed == Some(Unconfirmed::Expired) => {
+            (Tone::Look, "Nobody confirmed it in time: nothing was done again.".to_owned())
         }
         RunState::Done if done == 0 => {
             (if fails > 0 { Tone::Look } else { Tone::Plain }, preview(run, totals))

@@ -3,7 +3,7 @@
 
 mod commands;
 mod guarding;
-mod house;
+pub mod house;
 mod passwords;
 mod provider;
 mod sessions;

@@ -56,6 +56,7 @@ pub fn quiet(id: &str, started_at: Timestamp) -> Run {
         calls: BTreeMap::new(),
         waited_ms: BTreeMap::new(),
         approvals: Vec::new(),
+        unconfirmed: None,
         remarks: Vec::new(),
     }
 }

@@ -1,13 +1,11 @@
 //! Two operators decide on the same thing at the same moment, on both kinds of store: one does it,
 //! the other is told; and whoever dies half way leaves it to the next one.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use instep::access::attempts;
 use instep::app::Desk;
-use instep::config;
 use instep::model::{
     Access, Actor, Again, ChangeKind, DeliveryState, EmployeeId, Item, ItemState, Outcome,
     PauseScope, Refused, Run, RunId, RunKind, RunState, Selection, Slice, SliceState, Verb, Via,
@@ -19,24 +17,7 @@ use super::suite::runs::item;
 use super::suite::{Fixture, bob};
 use super::{redis, sqlite};
 use crate::harness::dying::Dying;
-
-const SETTINGS: &str = r#"[source.bob]
-type = "hibob"
-base_url = "http://127.0.0.1:9"
-service_user = "SERVICE-1234"
-token = "token"
-webhook_secrets = ["hook"]
-[target]
-type = "360learning"
-base_url = "http://127.0.0.1:9"
-client_id = "an-id"
-client_secret = "secret"
-default_group = "507f1f77bcf86cd799439011"
-[rules]
-in_scope = "true"
-active = "true"
-fields.email = "root.email"
-"#;
+use crate::who::house;
 
 /// So often two try the same at once.
 const ROUNDS: usize = 12;
@@ -46,8 +27,7 @@ async fn stores() -> [Fixture; 2] {
 }
 
 fn desk(on: &Fixture) -> Desk {
-    let read = config::parse(Path::new("instep.toml"), SETTINGS, &|_| None);
-    let settings = read.unwrap_or_else(|failed| panic!("{:?}", failed.problems)).settings;
+    let settings = house::settings(&house::SETTINGS.replace("PUBLIC", "http://127.0.0.1:9"));
     Desk::new(Arc::new(settings), on.store.clone(), on.clock.clone())
 }
 

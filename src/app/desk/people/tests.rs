@@ -1,3 +1,5 @@
+//! Who is found by what, as links come and go.
+
 use super::*;
 use crate::clock::Clock;
 use crate::store::sqlite::SqliteStore;
