@@ -21,7 +21,10 @@ await withBrowser(async (browser) => {
     for (const { name, path } of pages) {
       const what = `${name} (${guise})`;
       const answer = await page.goto(path);
-      check(answer.status() === 200, `${what}: ${answer.status()}`);
+      if (answer.status() !== 200) {
+        check(false, `${what}: ${answer.status()}: ${await page.locator("main").innerText()}`);
+        continue;
+      }
       const heading = await page.locator("h1").count();
       check(heading === 1, `${what}: ${heading} main headings`);
       if (guise === "plain") {
