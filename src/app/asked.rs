@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Missed;
 use crate::model::{Run, SourceName};
 use crate::schedule::timetable::Timetable;
-use crate::store::{Store, StoreError};
+use crate::store::{Runs, Store, StoreError};
 
 /// The clock speaks in these words.
 pub(super) const SCHEDULE: &str = "the schedule";
@@ -191,8 +191,8 @@ pub(super) async fn strike(
     let mut last = known.fired;
     if !left_out {
         // A run that people made since then does as well.
-        let runs = store.runs(Some(source), LATEST).await?;
-        let acted = runs.iter().filter(|run| !run.plan_only && !run.is_replay());
+        let runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
+        let acted = runs.iter().filter(|run| !run.plan_only);
         let newest = acted.map(|run| run.started_at).max();
         last = last.max(newest);
     }
@@ -255,7 +255,7 @@ pub(super) async fn is_begun(
     source: &SourceName,
     ask: &Ask,
 ) -> Result<bool, StoreError> {
-    let runs = store.runs(Some(source), LATEST).await?;
+    let runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
     Ok(runs.iter().any(|run| ask.is_answered_by(run)))
 }
 

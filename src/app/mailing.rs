@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{ReportWhen, Settings};
 use crate::model::{Run, RunId, SourceName};
 use crate::notify::{Letter, Mailer, SendError};
-use crate::store::{Store, StoreError};
+use crate::store::{Runs, Store, StoreError};
 
 /// Whoever set about it and has not sent it by then has died.
 const SENDING: Duration = Duration::from_secs(300);
@@ -34,7 +34,7 @@ const TRIES: u32 = 16;
 const NEWS: Duration = Duration::from_secs(24 * 3_600);
 
 /// So many of the newest runs are looked at.
-const LATEST: usize = 50;
+const LATEST: usize = 200;
 
 /// What is written down about the reports of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,9 +148,9 @@ async fn next(
             Some(_) => true,
             None => run.ended_at.is_some_and(|ended| ended + NEWS > now),
         };
-        is_news && !run.plan_only && !run.is_replay()
+        is_news && !run.plan_only
     };
-    let mut runs = store.runs(Some(source), LATEST).await?;
+    let mut runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
     runs.retain(is_next);
     Ok(runs.pop().filter(|run| run.ended_at.is_some()))
 }

@@ -16,7 +16,7 @@ use crate::model::{
     AccountId, Arrival, Candidate, Choice, Delivery, DeliveryId, DeliveryState, Drift, EmployeeId,
     Event, Lane, Link, Person, Probe, Run, RunId, RunState, SourceName,
 };
-use crate::store::{Filter, Store, StoreError};
+use crate::store::{Filter, Runs, Store, StoreError};
 
 /// The code of deliveries that wait for a human to say whose an account is.
 const DISPUTED: &str = "disputed";
@@ -84,9 +84,8 @@ pub async fn disputes(settings: &Settings, store: &dyn Store) -> Result<Vec<Disp
 
 /// Whom the last full sync of a source that compared everybody left alone for that.
 async fn met_by_a_sync(store: &dyn Store, source: &SourceName) -> Result<Vec<Dispute>, StoreError> {
-    let runs = store.runs(Some(source), RUNS).await?;
-    let compared =
-        |run: &&Run| matches!(run.state, RunState::Applying | RunState::Done) && !run.is_replay();
+    let runs = store.runs(Some(source), Runs::FullSyncs, RUNS).await?;
+    let compared = |run: &&Run| matches!(run.state, RunState::Applying | RunState::Done);
     let Some(run) = runs.iter().find(compared) else { return Ok(Vec::new()) };
     let (mut found, mut after) = (Vec::new(), 0);
     loop {

@@ -20,7 +20,7 @@ use crate::provisioning::drift::{differences, gravest};
 use crate::reconcile::{
     self, Foreseen, Pending, Progress, ReconcileError, Replayer, Somebody, Then,
 };
-use crate::store::{Filter, Store};
+use crate::store::{Filter, Runs, Store};
 use crate::targets::TargetError;
 use crate::worker::Worker;
 
@@ -29,9 +29,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The rest after something that could not be done.
 const REST: Duration = Duration::from_secs(5);
-
-/// Among so many of the newest runs are the replays that have not ended.
-const LATEST: usize = 50;
 
 /// So many replays of a source go side by side.
 const BESIDE: usize = 4;
@@ -126,7 +123,7 @@ async fn look(
     stop: &CancellationToken,
 ) -> Result<(), ReconcileError> {
     let (store, clock) = (&worker.store, &worker.clock);
-    let runs = store.runs(Some(&worker.name), LATEST).await?;
+    let runs = store.runs(Some(&worker.name), Runs::Open, usize::MAX).await?;
     // The oldest first.
     for run in runs.iter().rev().filter(|run| run.is_replay()) {
         reconcile::expire_preview(&**store, clock, run).await?;

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::misses::gather;
 use crate::model::{Item, Miss, Personal, Run, SourceName};
 use crate::report::Report;
-use crate::store::{Store, StoreError};
+use crate::store::{Runs, Store, StoreError};
 
 /// So many records are read together.
 const PAGE: usize = 1_000;
@@ -60,7 +60,8 @@ impl ToldRun {
 }
 
 async fn before(store: &dyn Store, run: &Run) -> Result<Vec<Run>, StoreError> {
-    let mut runs = store.runs(Some(&run.source), LOOKED_THROUGH).await?;
+    let which = if run.is_replay() { Runs::All } else { Runs::FullSyncs };
+    let mut runs = store.runs(Some(&run.source), which, LOOKED_THROUGH).await?;
     runs.retain(|other| {
         other.id < run.id && !other.plan_only && other.is_replay() == run.is_replay()
     });

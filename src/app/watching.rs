@@ -18,9 +18,9 @@ use crate::model::{
     SourceName,
 };
 use crate::notify::{Notice, Phase, Topic};
-use crate::store::{Filter, Store, StoreError};
+use crate::store::{Filter, Runs, Store, StoreError};
 
-/// So many of the newest runs of a source are looked at.
+/// So many of the newest full syncs of a source are looked at, beside those that are open.
 const LATEST: usize = 30;
 
 /// So many dead letters are counted; there may be more.
@@ -71,8 +71,13 @@ impl Watching {
         notices.extend(dead_letters(store, &pages).await?);
         for source in settings.sources.keys().map(SourceName::new) {
             let source = &source;
-            let mut runs = store.runs(Some(source), LATEST).await?;
-            runs.retain(|run| !run.plan_only && !run.is_replay());
+            let mut runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
+            for open in store.runs(Some(source), Runs::Open, usize::MAX).await? {
+                if !open.is_replay() && runs.iter().all(|run| run.id != open.id) {
+                    runs.push(open);
+                }
+            }
+            runs.retain(|run| !run.plan_only);
             for run in &runs {
                 let held = run.slices.iter().filter_map(|slice| held(run, slice));
                 notices.extend(held.map(|notice| notice.linked(pages.run(&run.id))));

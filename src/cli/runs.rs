@@ -25,7 +25,7 @@ use crate::app::Desk;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{Personal, Run, RunState, SliceState, Verb};
-use crate::store::Store;
+use crate::store::{Runs, Store};
 
 /// Lists runs, newest first.
 #[derive(Debug, clap::Args)]
@@ -121,7 +121,7 @@ async fn list(
     zone: &TimeZone,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let mut runs = store.runs(None, limit.saturating_add(1)).await?;
+    let mut runs = store.runs(None, Runs::All, limit.saturating_add(1)).await?;
     let more = runs.len() > limit;
     runs.truncate(limit);
     if runs.is_empty() {

@@ -14,10 +14,8 @@ use tokio::time::timeout;
 use super::exposition::Page;
 use super::health::Said;
 use crate::clock::{Deadline, elapsed_ms};
-use crate::model::{
-    ChangeKind, DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName,
-};
-use crate::store::{Filter, Store, StoreError};
+use crate::model::{ChangeKind, DeliveryState, Pauses, Run, RunState, SliceState, SourceName};
+use crate::store::{Filter, Runs, Store, StoreError};
 
 /// How long dead letters and runs are believed.
 const FRESH: Duration = Duration::from_secs(10);
@@ -31,7 +29,7 @@ const DEAD: usize = 1_000;
 /// So many codes have a line of their own: they come from far ends, and a label must have a bound.
 const CODES: usize = 20;
 
-/// Among so many runs is the newest of each source, and every slice that is held.
+/// Among so many full syncs of a source is the newest that was carried through.
 const RUNS: usize = 50;
 
 /// So many persons with due work are counted.
@@ -43,7 +41,10 @@ struct Told {
     paused: Vec<String>,
     due: BTreeMap<String, usize>,
     dead: BTreeMap<(SourceName, String), u64>,
-    runs: Vec<Run>,
+    /// The newest full syncs of each source.
+    syncs: Vec<Run>,
+    /// How many people each source's brake holds, by kind of change.
+    held: BTreeMap<SourceName, BTreeMap<ChangeKind, u64>>,
 }
 
 /// Reads, and remembers for a moment.
@@ -68,8 +69,8 @@ impl Figures {
             paused(page, &told);
             due(page, &told);
             dead(page, &told);
-            runs(page, &told.runs);
-            held(page, &told.runs);
+            syncs(page, &told.syncs);
+            held(page, &told.held);
         }
     }
 
@@ -108,9 +109,20 @@ async fn read(
     for delivery in store.deliveries(&filter, DEAD).await? {
         *dead.entry((delivery.source.clone(), delivery.cause().to_owned())).or_default() += 1;
     }
-    let mut runs = store.runs(None, RUNS).await?;
-    runs.retain(|run| !run.plan_only);
-    Ok(Told { paused, due, dead: bounded(dead), runs })
+    let (mut syncs, mut held) = (Vec::new(), BTreeMap::new());
+    for name in sources.iter().map(|name| SourceName::new(*name)) {
+        let newest = store.runs(Some(&name), Runs::FullSyncs, RUNS).await?;
+        syncs.extend(newest.into_iter().filter(|run| !run.plan_only));
+        let mut kinds = BTreeMap::from(ChangeKind::ALL.map(|kind| (kind, 0)));
+        for run in store.runs(Some(&name), Runs::Open, usize::MAX).await? {
+            let slices = run.slices.iter().filter(|_| !run.plan_only && !run.is_replay());
+            for slice in slices.filter(|it| matches!(it.state, SliceState::Held { .. })) {
+                *kinds.entry(slice.kind).or_default() += slice.people;
+            }
+        }
+        held.insert(name, kinds);
+    }
+    Ok(Told { paused, due, dead: bounded(dead), syncs, held })
 }
 
 /// The most frequent codes; the others together.
@@ -213,10 +225,9 @@ fn dead(page: &mut Page, told: &Told) {
 type Of<'a> = BTreeMap<&'a SourceName, &'a Run>;
 
 /// The newest full sync of each source, and the newest that has ended.
-fn runs(page: &mut Page, runs: &[Run]) {
-    let runs = runs.iter().filter(|run| run.kind == RunKind::FullSync);
+fn syncs(page: &mut Page, syncs: &[Run]) {
     let (mut newest, mut ended, mut done) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    for run in runs {
+    for run in syncs {
         newest.entry(&run.source).or_insert(run);
         if run.ended_at.is_some() {
             ended.entry(&run.source).or_insert(run);
@@ -281,19 +292,12 @@ fn word(state: &RunState) -> &'static str {
     }
 }
 
-fn held(page: &mut Page, runs: &[Run]) {
+fn held(page: &mut Page, people: &BTreeMap<SourceName, BTreeMap<ChangeKind, u64>>) {
     let help = "People whose change the brake holds until somebody approves it, by kind of change";
     let mut values = page.gauge("instep_held_people", help);
-    let sources: BTreeSet<&SourceName> = runs.iter().map(|run| &run.source).collect();
-    for source in sources {
-        for kind in ChangeKind::ALL {
-            let of = runs.iter().filter(|run| run.source == *source && !run.is_replay());
-            let slices = of.flat_map(|run| &run.slices);
-            let standing = slices
-                .filter(|slice| slice.kind == kind)
-                .filter(|slice| matches!(slice.state, SliceState::Held { .. }));
-            let people = standing.map(|slice| slice.people).sum();
-            values.put(&[("source", source.as_str()), ("change", kind.word())], float(people));
+    for (source, kinds) in people {
+        for (kind, count) in kinds {
+            values.put(&[("source", source.as_str()), ("change", kind.word())], float(*count));
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChangeKind, EmployeeId, Event, EventId, Item, ItemState, Rejection, RunId, Selection, Slice,
-    SourceName, Which,
+    SliceState, SourceName, Which,
 };
 
 /// The kind of a run's event about somebody whom HR showed.
@@ -193,6 +193,13 @@ impl Run {
     /// Whether it does deliveries again; else it compares everybody.
     pub fn is_replay(&self) -> bool {
         matches!(self.kind, RunKind::Replay { .. })
+    }
+
+    /// Whether somebody has yet to go on with it or to decide: it has not ended, or one of its slices
+    /// is held.
+    pub fn is_open(&self) -> bool {
+        let is_held = |slice: &Slice| matches!(slice.state, SliceState::Held { .. });
+        self.ended_at.is_none() || self.slices.iter().any(is_held)
     }
 
     /// Whether it is a preview that nobody confirms any more: its time is over.

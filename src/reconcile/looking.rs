@@ -22,6 +22,7 @@ use crate::provisioning::certificate::{self, Shown};
 use crate::provisioning::{brake, drift};
 use crate::sources::SourceError;
 use crate::sources::hibob::everyone::Snapshot;
+use crate::store::Runs;
 use crate::targets::learning360::snapshot::{List, Rows};
 
 /// How long reading one side may take.
@@ -158,9 +159,8 @@ impl Reconciler<'_> {
             linked,
             absent,
         };
-        let history = self.store.runs(Some(self.name), HISTORY).await?;
-        let history: Vec<Run> =
-            history.into_iter().filter(|it| it.id != run.id && !it.is_replay()).collect();
+        let history = self.store.runs(Some(self.name), Runs::FullSyncs, HISTORY).await?;
+        let history: Vec<Run> = history.into_iter().filter(|it| it.id != run.id).collect();
         run.certificate = certificate::judge(&shown, &history, &self.settings.certificate);
         let mut items = self.items(&mut comparison, progress).await?;
         run.slices = self.slices(&items, linked, &run.certificate, &comparison);

@@ -47,12 +47,9 @@ use crate::provisioning::planning::Policy;
 use crate::provisioning::rules::Rules;
 use crate::sources::SourceError;
 use crate::sources::hibob::client::HiBob;
-use crate::store::{Store, StoreError};
+use crate::store::{Runs, Store, StoreError};
 use crate::targets::TargetError;
 use crate::targets::learning360::Learning360;
-
-/// Among so many runs is the one that is unfinished; replays are between them.
-const LATEST: usize = 50;
 
 /// Compares one source with the target.
 pub struct Reconciler<'a> {
@@ -157,7 +154,7 @@ impl Reconciler<'_> {
         stop: &CancellationToken,
     ) -> Result<Option<Run>, ReconcileError> {
         let store = &**self.store;
-        let runs = store.runs(Some(self.name), LATEST).await?;
+        let runs = store.runs(Some(self.name), Runs::Open, usize::MAX).await?;
         for run in &runs {
             deciding::expire(store, self.clock, run).await?;
         }
@@ -215,7 +212,7 @@ impl Reconciler<'_> {
 
     /// The oldest run that somebody has to carry on. One that only looked is not worth it.
     async fn unfinished(&self) -> Result<Option<Run>, ReconcileError> {
-        let mut runs = self.store.runs(Some(self.name), LATEST).await?;
+        let mut runs = self.store.runs(Some(self.name), Runs::Open, usize::MAX).await?;
         runs.retain(is_unfinished_sync);
         let now = self.clock.now();
         for run in runs.iter().filter(|run| run.plan_only) {

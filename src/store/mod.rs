@@ -167,6 +167,28 @@ pub struct Links {
     pub next: Option<String>,
 }
 
+/// Which runs are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// All of them.
+    All,
+    /// Those that compare everybody. There can be any number of replays between two of them.
+    FullSyncs,
+    /// Those with which somebody has yet to go on, however old: see [`Run::is_open`].
+    Open,
+}
+
+impl Runs {
+    /// Whether this run is meant.
+    fn fits(self, run: &Run) -> bool {
+        match self {
+            Self::All => true,
+            Self::FullSyncs => !run.is_replay(),
+            Self::Open => run.is_open(),
+        }
+    }
+}
+
 /// Until when things are kept. Waiting deliveries, dead letters and runs that have not ended are
 /// never trimmed.
 #[derive(Clone, Copy, Debug)]
@@ -397,7 +419,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Runs, of one source or of all, newest first, `most` at most. One that cannot be read is left
     /// out and its id logged; [`run`](Store::run) says why.
-    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError>;
+    async fn runs(
+        &self,
+        source: Option<&SourceName>,
+        which: Runs,
+        most: usize,
+    ) -> Result<Vec<Run>, StoreError>;
 
     /// Writes items of a run, each in the place of the one with the same number if there is one. It
     /// is not one step: when it fails some may be written, and all may be handed in again.

@@ -13,7 +13,7 @@ use instep::clock::Clock;
 use instep::model::DeliveryState;
 use instep::model::cause::Cause;
 use instep::store::sqlite::SqliteStore;
-use instep::store::{Filter, Store};
+use instep::store::{Filter, Runs, Store};
 use jiff::ToSpan as _;
 use reqwest::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -105,7 +105,7 @@ fn pages(company: &Company, past: &Past, employee: &str) -> anyhow::Result<Vec<P
     let (cause, run) = company.runtime.block_on(async {
         let dead = store.delivery(&past.dead).await?.context("a dead letter")?;
         ensure!(dead.state == DeliveryState::Dead, "it is {}", dead.state.word());
-        let run = store.runs(None, 1).await?.pop().context("a run")?;
+        let run = store.runs(None, Runs::All, 1).await?.pop().context("a run")?;
         let waits = Filter { state: Some(DeliveryState::Waiting), ..Filter::default() };
         ensure!(store.deliveries(&waits, 1).await?.is_empty(), "something waits");
         anyhow::Ok((Cause::of(&dead).name, run.id))

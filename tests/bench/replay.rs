@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use instep::clock::Clock;
 use instep::model::{Run, RunState};
-use instep::store::Store;
 use instep::store::sqlite::SqliteStore;
+use instep::store::{Runs, Store};
 
 use crate::Bench;
 use crate::company::Company;
@@ -70,7 +70,7 @@ pub fn beside_live(bench: &mut Bench) -> anyhow::Result<()> {
         replaying.wait()?;
     }
     let store = SqliteStore::open(&company.file(), Clock::system())?;
-    let runs = company.runtime.block_on(store.runs(None, 10))?;
+    let runs = company.runtime.block_on(store.runs(None, Runs::All, 10))?;
     let run = runs.iter().find(|run| run.is_replay()).context("the replay")?;
     check(run, deliveries)?;
     let (with, many) = live.slowest(&beside)?;

@@ -20,7 +20,7 @@ use instep::clock::Clock;
 use instep::config;
 use instep::model::{Blame, ChangeKind, Drift, Item, ItemState, Run, RunState, SliceState};
 use instep::sandbox::Options;
-use instep::store::Store;
+use instep::store::{Runs, Store};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ fn engine_on(town: &Town, store: &Arc<dyn Store>) -> FullSync {
 
 /// The newest run.
 async fn newest(town: &Town) -> Run {
-    town.store().await.runs(None, 1).await.expect("runs").pop().expect("a run")
+    town.store().await.runs(None, Runs::All, 1).await.expect("runs").pop().expect("a run")
 }
 
 /// Whoever has a run in hand, if anybody has, has been silent for two minutes.

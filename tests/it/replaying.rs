@@ -14,7 +14,7 @@ use instep::model::{
     SourceName,
 };
 use instep::sandbox::Options;
-use instep::store::LeaseRequest;
+use instep::store::{LeaseRequest, Runs};
 use serde_json::{Value, json};
 
 use crate::harness::town::{Kept, PATIENCE, Town, patient};
@@ -106,7 +106,7 @@ fn run_id(preview: &Value) -> String {
 }
 
 async fn last(town: &Town) -> Run {
-    let mut runs = town.store().await.runs(None, 1).await.expect("a store");
+    let mut runs = town.store().await.runs(None, Runs::All, 1).await.expect("a store");
     runs.pop().expect("there is a run")
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Desk;
 use crate::clock::Deadline;
 use crate::model::words::count;
-use crate::model::{Outcome, Person, Refused};
+use crate::model::{Outcome, Person, Refused, RunId};
 use crate::reconcile;
 use crate::store::forget::{Erased, erase};
 
@@ -20,10 +20,11 @@ impl Desk {
     pub(super) async fn forget(&self, person: &Person) -> Result<Outcome, Refused> {
         let source = &person.source;
         let watched = reconcile::watched(&*self.store, &self.clock, source).await;
-        if watched.map_err(|error| Refused::Unavailable(error.to_string()))?.is_some() {
+        if let Some(at) = watched.map_err(|error| Refused::Unavailable(error.to_string()))? {
+            let run = at.run.as_ref().map_or("last", RunId::as_str);
             return Err(Refused::Conflict(format!(
                 "a full sync of {source} is at work and has everybody in mind: wait for its end, or \
-                 `instep runs cancel last`"
+                 `instep runs cancel {run}`"
             )));
         }
         let now = self.clock.now();

@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::reconcile::{self, Turn};
 use crate::store::finding::Finding;
-use crate::store::{Accepted, StoreError};
+use crate::store::{Accepted, Runs, StoreError};
 
 /// So many deliveries can be named one by one.
 const MOST_NAMED: usize = 1_000;
@@ -18,9 +18,6 @@ const LONGEST: usize = 2_000;
 /// So many deliveries are looked at to see whether there is something to replay at all; beyond that
 /// the preview finds out.
 const GLANCE: usize = 20;
-
-/// Among so many of the newest runs one that does the same is looked for.
-const LATEST: usize = 50;
 
 /// The most people a minute.
 const FASTEST: u32 = 100_000;
@@ -172,7 +169,7 @@ impl Desk {
 
     /// A replay of the same that has not ended.
     async fn same(&self, source: &SourceName, which: &Which) -> Result<Option<Run>, StoreError> {
-        let runs = self.store.runs(Some(source), LATEST).await?;
+        let runs = self.store.runs(Some(source), Runs::Open, usize::MAX).await?;
         let now = self.clock.now();
         // What nobody confirmed in time is over, also while nobody serves who would write it down.
         let is_open = |run: &Run| match run.state {

@@ -9,10 +9,10 @@ use super::Findings;
 use crate::app::secrets;
 use crate::config::Settings;
 use crate::model::words::people;
-use crate::model::{DeliveryState, Pauses, Run, RunKind, RunState, SliceState, SourceName};
+use crate::model::{DeliveryState, Pauses, RunState, SliceState, SourceName};
 use crate::notify::{Notice, Phase};
 use crate::schedule::timetable::Timetable;
-use crate::store::{Filter, Store, StoreError};
+use crate::store::{Filter, Runs, Store, StoreError};
 
 /// Work that has waited for so long is told of.
 const OLD: SignedDuration = SignedDuration::from_hours(4);
@@ -54,9 +54,9 @@ pub(super) async fn look(
     }
     for name in settings.sources.keys() {
         let part = format!("full sync of {name}");
-        match store.runs(Some(&SourceName::new(name)), RUNS).await {
-            Ok(runs) => full_sync(&part, &runs, settings, now, found),
-            Err(error) => found.ill(part, error.to_string()),
+        let source = SourceName::new(name);
+        if let Err(error) = full_sync(store, &part, &source, settings, now, found).await {
+            found.ill(part, error.to_string());
         }
     }
 }
@@ -133,9 +133,16 @@ async fn holds(store: &dyn Store, found: &mut Findings) -> Result<(), StoreError
     Ok(())
 }
 
-fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, found: &mut Findings) {
-    let is_sync = |run: &&Run| !run.plan_only && run.kind == RunKind::FullSync;
-    let held: u64 = runs
+async fn full_sync(
+    store: &dyn Store,
+    part: &str,
+    source: &SourceName,
+    settings: &Settings,
+    now: Timestamp,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    let open = store.runs(Some(source), Runs::Open, usize::MAX).await?;
+    let held: u64 = open
         .iter()
         .filter(|run| !run.plan_only)
         .flat_map(|run| &run.slices)
@@ -150,11 +157,12 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
         found.look(part, message);
     }
     let table = Timetable::of(&settings.sync.schedule);
-    let Some(last) = runs.iter().find(is_sync) else {
+    let newest = store.runs(Some(source), Runs::FullSyncs, RUNS).await?;
+    let Some(last) = newest.iter().find(|run| !run.plan_only) else {
         let next = table.and_then(|table| table.next(now));
         let next = next.map_or("never".to_owned(), |next| whole(next).to_string());
         found.look(part, format!("there was none yet; the next one: {next}"));
-        return;
+        return Ok(());
     };
     let began = whole(last.started_at);
     match &last.state {
@@ -175,7 +183,8 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
     if missing > 0 && last.ended_at.is_some() {
         let message = format!(
             "HR's answer was not complete ({missing} reason(s)), so nobody was deactivated: \
-             `instep runs show last` says why"
+             `instep runs show {}` says why",
+            last.id
         );
         found.look(part, message);
     }
@@ -191,6 +200,7 @@ fn full_sync(part: &str, runs: &[Run], settings: &Settings, now: Timestamp, foun
             }
         },
     }
+    Ok(())
 }
 
 /// To the second.

@@ -2,7 +2,7 @@
 
 use crate::cli::deliveries::table::plain;
 use crate::model::{Run, RunId};
-use crate::store::Store;
+use crate::store::{Runs, Store};
 
 /// So many runs are looked through for the beginning of an id.
 const LOOKED_THROUGH: usize = 2_000;
@@ -11,13 +11,13 @@ const LOOKED_THROUGH: usize = 2_000;
 pub(super) async fn find(store: &dyn Store, text: &str) -> anyhow::Result<Result<Run, String>> {
     let text = text.trim().to_ascii_lowercase();
     if text == "last" {
-        let last = store.runs(None, 1).await?.pop();
+        let last = store.runs(None, Runs::All, 1).await?.pop();
         return Ok(last.ok_or_else(|| "There was no run yet.".to_owned()));
     }
     if let Some(run) = store.run(&RunId::new(text.clone())).await? {
         return Ok(Ok(run));
     }
-    let mut fit = store.runs(None, LOOKED_THROUGH).await?;
+    let mut fit = store.runs(None, Runs::All, LOOKED_THROUGH).await?;
     fit.retain(|run| !text.is_empty() && run.id.as_str().starts_with(&text));
     Ok(match fit.len() {
         0 => Err(format!("There is no run {}. `instep runs` lists them.", plain(&text))),

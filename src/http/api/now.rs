@@ -10,7 +10,7 @@ use super::asked::Caller;
 use super::problem::Problem;
 use crate::http::HttpState;
 use crate::model::{Pause, Pauses, Run};
-use crate::store::{Depth, Hold};
+use crate::store::{Depth, Hold, Runs};
 
 /// So many of the newest runs are shown.
 const RUNS: usize = 5;
@@ -42,6 +42,6 @@ pub(super) async fn now(
         depth: store.depth().await?,
         holds: store.holds().await?,
         pauses: pauses.counting(at).cloned().collect(),
-        runs: store.runs(None, RUNS).await?,
+        runs: store.runs(None, Runs::All, RUNS).await?,
     }))
 }

@@ -10,6 +10,7 @@ use super::asked::{Asked, Caller, Limit, Place, sees};
 use super::problem::Problem;
 use crate::http::HttpState;
 use crate::model::{Drift, Item, Run, RunId, SourceName};
+use crate::store;
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]
@@ -32,7 +33,7 @@ pub(super) async fn list(
     _: Caller,
     Asked(Query { source, limit: Limit(most) }): Asked<Query>,
 ) -> Result<Json<Runs>, Problem> {
-    let runs = state.store.runs(source.as_ref(), most).await?;
+    let runs = state.store.runs(source.as_ref(), store::Runs::All, most).await?;
     Ok(Json(Runs { runs }))
 }
 

@@ -21,6 +21,7 @@ use crate::clock::Deadline;
 use crate::http::HttpState;
 use crate::model::question::Answer;
 use crate::model::{Actor, Question};
+use crate::store::Runs;
 
 /// So many streams are open at once; further ones are answered 503.
 const STREAMS: usize = 100;
@@ -130,7 +131,7 @@ impl Listening {
         if let Ok(Answer::Pulse(pulse)) = self.state.ask(&self.actor, Question::Pulse).await {
             format!("{:?} {:?}", pulse.needs, pulse.syncs).hash(&mut hasher);
         }
-        if let Ok(runs) = self.state.store.runs(None, RUNS).await {
+        if let Ok(runs) = self.state.store.runs(None, Runs::All, RUNS).await {
             for run in runs {
                 (run.id, run.revision).hash(&mut hasher);
             }

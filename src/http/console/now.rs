@@ -17,10 +17,7 @@ use crate::http::HttpState;
 use crate::model::question::Answer;
 use crate::model::{Need, Pause, PauseScope, Pauses, Pulse, Question, Refused, Run, Span, Verb};
 use crate::report::number;
-use crate::store::{Depth, Hold};
-
-/// So many of the newest runs are looked at for the last one of each source.
-const RUNS: usize = 30;
+use crate::store::{Depth, Hold, Runs};
 
 /// So many spans are told as a table.
 const ROWS: usize = 20;
@@ -152,19 +149,16 @@ async fn shown(state: &HttpState, visit: Visit, refused: Option<&Refused>) -> Re
         Ok(Answer::Pulse(pulse)) => *pulse,
         Ok(_) | Err(_) => Pulse::default(),
     };
-    let runs = state.store.runs(None, RUNS).await.unwrap_or_default();
     let (warnings, holds, depth, away) = match &said {
         Ok(said) => (said.warnings.clone(), said.holds.clone(), said.depth.clone(), None),
         Err(why) => (Vec::new(), Vec::new(), Depth::default(), Some(why.clone())),
     };
-    let syncs: Vec<Sync> = pulse
-        .syncs
-        .iter()
-        .map(|of| {
-            let last = runs.iter().find(|run| run.source == of.source).cloned();
-            Sync { of: of.clone(), last }
-        })
-        .collect();
+    let mut syncs = Vec::new();
+    for of in &pulse.syncs {
+        let newest = state.store.runs(Some(&of.source), Runs::FullSyncs, 1).await;
+        let last = newest.ok().and_then(|mut newest| newest.pop());
+        syncs.push(Sync { of: of.clone(), last });
+    }
     let end = |scope: String, name: String| {
         let hold = holds.iter().find(|hold| hold.scope == scope).cloned();
         End { name, hold }

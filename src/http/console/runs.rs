@@ -24,7 +24,7 @@ use crate::model::{
     Run, RunId, RunKind, RunState, Selection, Slice, SliceState, SourceName, Verb,
 };
 use crate::report::{self, Cells, Facts, Report, number};
-use crate::store::StoreError;
+use crate::store::{Runs, StoreError};
 
 /// So many runs are shown unless more are asked for.
 const SHOWN: usize = 50;
@@ -70,7 +70,7 @@ async fn listed(
     shown: usize,
     refused: Option<&Refused>,
 ) -> Response {
-    let mut runs = match state.store.runs(None, shown + 1).await {
+    let mut runs = match state.store.runs(None, Runs::All, shown + 1).await {
         Ok(runs) => runs,
         Err(error) => return away(visit, &error),
     };

@@ -36,6 +36,7 @@
 //! | `runs` | hash | run → the call that wrote it NUL its revision NUL its stored form (JSON) |
 //! | `run_ids` | sorted set by text | run: in the order of their creation |
 //! | `ended` | sorted set | run that has ended by began: what `trim` looks at |
+//! | `closed` | set | run with which nobody has to go on: those that are not in it may be open |
 //! | `items:<run>` | sorted set | item (JSON) by its number in the run |
 //! | `audit` | hash | entry of the audit log → its stored form (JSON) |
 //! | `audit_ids` | sorted set by text | entry: in the order of their creation |
@@ -112,7 +113,7 @@ use self::names::Names;
 use super::seal::{Keys, Place};
 use super::{
     Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, Stored, assert_short, count_call,
+    Retention, Runs, Store, StoreError, Stored, assert_short, count_call,
 };
 use crate::clock::{Clock, Stopwatch};
 use crate::model::{
@@ -420,8 +421,16 @@ impl Store for RedisStore {
         self.read_run(id).await
     }
 
-    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError> {
-        self.list_runs(source, most).await
+    async fn runs(
+        &self,
+        source: Option<&SourceName>,
+        which: Runs,
+        most: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        match which {
+            Runs::Open => self.open_runs(source, most).await,
+            which => self.list_runs(source, which, most).await,
+        }
     }
 
     async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {

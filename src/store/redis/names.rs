@@ -54,6 +54,8 @@ pub struct Names {
     pub run_ids: String,
     /// Sorted set: runs that have ended, by the time they began.
     pub ended: String,
+    /// Set: runs with which nobody has to go on.
+    pub closed: String,
     /// Hash: audit entry → its stored form.
     pub audit: String,
     /// Sorted by text: audit entries.
@@ -99,6 +101,7 @@ impl Names {
             runs: name("runs"),
             run_ids: name("run_ids"),
             ended: name("ended"),
+            closed: name("closed"),
             audit: name("audit"),
             audit_ids: name("audit_ids"),
             audit_ages: name("audit_ages"),

@@ -8,7 +8,7 @@ use super::script::{SAVE_ITEMS, SAVE_RUN, TRIM_RUN};
 use super::{RedisStore, read};
 use crate::model::{Item, Run, RunId, SourceName};
 use crate::store::seal::{Keys, Place};
-use crate::store::{Retention, StoreError, portion};
+use crate::store::{Retention, Runs, StoreError, portion};
 
 /// How many runs one step looks at, or lets go of.
 const RUNS: usize = 50;
@@ -28,13 +28,14 @@ impl RedisStore {
         let names = &self.names;
         let began = run.ended_at.map(|_| run.started_at.as_millisecond().to_string());
         let call = SAVE_RUN
-            .on(&[&names.runs, &names.run_ids, &names.ended])
+            .on(&[&names.runs, &names.run_ids, &names.ended, &names.closed])
             .arg(run.id.as_str())
             .arg(Uuid::now_v7().to_string())
             .arg(before)
             .arg(run.revision)
             .arg(self.keys().await?.write(&Place::run(&run.id), run))
-            .arg(began.unwrap_or_default());
+            .arg(began.unwrap_or_default())
+            .arg(u8::from(!run.is_open()));
         read("save_run", call.run(&self.connection).await)
     }
 
@@ -50,10 +51,10 @@ impl RedisStore {
     pub(super) async fn list_runs(
         &self,
         source: Option<&SourceName>,
+        which: Runs,
         most: usize,
     ) -> Result<Vec<Run>, StoreError> {
         let (mut runs, mut place) = (Vec::new(), "+".to_owned());
-        let keys = self.keys().await?;
         while runs.len() < most {
             let mut command = cmd("ZREVRANGEBYLEX");
             command.arg(&self.names.run_ids).arg(&place).arg("-");
@@ -61,19 +62,56 @@ impl RedisStore {
             let ids: Vec<String> = self.ask("runs", &command).await?;
             let Some(last) = ids.last() else { break };
             place = format!("({last}");
-            let command = cmd("HMGET").arg(&self.names.runs).arg(&ids).to_owned();
-            let stored: Vec<Option<String>> = self.ask("runs", &command).await?;
-            for (id, stored) in ids.iter().zip(stored) {
-                // Let go in between.
-                let Some(stored) = stored else { continue };
-                match read_stored(&RunId::new(id), &stored, keys) {
-                    Ok(run) if source.is_none_or(|source| run.source == *source) => runs.push(run),
-                    Ok(_) => {}
-                    Err(error) => tracing::error!(run = id, %error, "it is not listed"),
-                }
+            runs.extend(self.some_of(&ids, source, which).await?);
+        }
+        runs.truncate(most);
+        Ok(runs)
+    }
+
+    /// Of those that are not known to be closed, the ones that are open.
+    pub(super) async fn open_runs(
+        &self,
+        source: Option<&SourceName>,
+        most: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        let names = &self.names;
+        let command = cmd("ZDIFF").arg(2).arg(&names.run_ids).arg(&names.closed).to_owned();
+        let mut ids: Vec<String> = self.ask("runs", &command).await?;
+        ids.reverse();
+        let mut runs = Vec::new();
+        for ids in ids.chunks(RUNS) {
+            runs.extend(self.some_of(ids, source, Runs::Open).await?);
+            if runs.len() >= most {
+                break;
             }
         }
         runs.truncate(most);
+        Ok(runs)
+    }
+
+    /// Those among them that are meant, in their order.
+    async fn some_of(
+        &self,
+        ids: &[String],
+        source: Option<&SourceName>,
+        which: Runs,
+    ) -> Result<Vec<Run>, StoreError> {
+        let command = cmd("HMGET").arg(&self.names.runs).arg(ids).to_owned();
+        let stored: Vec<Option<String>> = self.ask("runs", &command).await?;
+        let (keys, mut runs) = (self.keys().await?, Vec::new());
+        for (id, stored) in ids.iter().zip(stored) {
+            // Let go in between.
+            let Some(stored) = stored else { continue };
+            match read_stored(&RunId::new(id), &stored, keys) {
+                Ok(run)
+                    if source.is_none_or(|source| run.source == *source) && which.fits(&run) =>
+                {
+                    runs.push(run);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(run = id, %error, "it is not listed"),
+            }
+        }
         Ok(runs)
     }
 
@@ -128,7 +166,7 @@ impl RedisStore {
         let mut count = 0;
         for run in runs.into_iter().map(RunId::new) {
             let (items, pages) = (names.items(&run), names.pages(&run));
-            let keys = [&names.runs, &names.run_ids, &names.ended, &items, &pages];
+            let keys = [&names.runs, &names.run_ids, &names.ended, &names.closed, &items, &pages];
             let call = TRIM_RUN.on(&keys).arg(run.as_str()).arg(before);
             count += read::<u64>("trim", call.run(&self.connection).await)?;
         }

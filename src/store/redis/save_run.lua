@@ -1,10 +1,10 @@
 -- Writes a run, if what is stored has the revision before; one that is not there has the revision 0.
--- KEYS: runs, run_ids, ended
+-- KEYS: runs, run_ids, ended, closed
 -- ARGV: run, this call's token, the revision before, the revision, JSON, when it began (ms) if it
---       has ended, or ''
+--       has ended, or '', and 1 if nobody has to go on with it
 -- Answers 1 or 0.
-local runs, run_ids, ended = unpack(KEYS)
-local run, token, before, revision, json, began = unpack(ARGV)
+local runs, run_ids, ended, closed = unpack(KEYS)
+local run, token, before, revision, json, began, is_closed = unpack(ARGV)
 local stored, now = redis.call('HGET', runs, run), '0'
 if stored then
   local first = string.find(stored, '\0', 1, true)
@@ -20,4 +20,5 @@ if began ~= '' then
 else
   redis.call('ZREM', ended, run)
 end
+redis.call(is_closed == '1' and 'SADD' or 'SREM', closed, run)
 return 1

@@ -11,20 +11,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::{Stop, backup};
+use crate::clock::Deadline;
 use crate::store::StoreError;
 use crate::store::seal::Keys;
 
 /// The steps from an empty file to the present shape; `PRAGMA user_version` counts those taken.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 
 /// Since this shape what is erased is overwritten; before, its traces stayed.
@@ -32,6 +34,9 @@ const OVERWRITES: usize = 6;
 
 /// How long to wait for a process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The rest between two tries where SQLite does not wait by itself.
+const REST: Duration = Duration::from_millis(10);
 
 /// A connection, and the keys to what is stored.
 pub(super) struct Db {
@@ -59,7 +64,7 @@ pub(super) fn open_to_write(path: &Path, keys: &Keys, now: Timestamp) -> Result<
     let mut db = open(path)?;
     // It counts only for a new file, and only before anything is written.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    write_ahead(&db)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", "ON")?;
     // Fewer checkpoints: under load each page is written to the file once in many commits.
@@ -71,6 +76,23 @@ pub(super) fn open_to_write(path: &Path, keys: &Keys, now: Timestamp) -> Result<
     take_steps(&mut db, path, now)?;
     prove(&mut db, keys)?;
     Ok(Db::new(db, keys.clone()))
+}
+
+/// Turns the write-ahead log on. Unlike for anything else, SQLite does not wait for whoever else is at
+/// the file.
+fn write_ahead(db: &Connection) -> Result<(), rusqlite::Error> {
+    let patience = Deadline::after(PATIENCE);
+    loop {
+        match db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && !patience.left().is_zero() =>
+            {
+                std::thread::sleep(REST);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Opens the file to read.

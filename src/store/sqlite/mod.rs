@@ -49,7 +49,7 @@ use self::writer::Writer;
 use super::seal::{Keys, Place};
 use super::{
     Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, Stored, assert_short, portion, record,
+    Retention, Runs, Store, StoreError, Stored, assert_short, portion, record,
 };
 use crate::clock::{Clock, Deadline};
 use crate::model::{
@@ -403,9 +403,14 @@ impl Store for SqliteStore {
         self.readers.read("run", move |db| runs::run(db, &id)).await
     }
 
-    async fn runs(&self, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, StoreError> {
+    async fn runs(
+        &self,
+        source: Option<&SourceName>,
+        which: Runs,
+        most: usize,
+    ) -> Result<Vec<Run>, StoreError> {
         let source = source.cloned();
-        self.readers.read("runs", move |db| runs::runs(db, source.as_ref(), most)).await
+        self.readers.read("runs", move |db| runs::runs(db, source.as_ref(), which, most)).await
     }
 
     async fn save_items(&self, run: &RunId, items: &[Item]) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use super::file::Db;
 use super::{Stop, limit, pages};
 use crate::model::{Item, Run, RunId, SourceName};
 use crate::store::seal::{Keys, Place};
-use crate::store::{Retention, StoreError};
+use crate::store::{Retention, Runs, StoreError};
 
 /// A run, ready to be written.
 pub(super) struct Ready {
@@ -39,16 +39,18 @@ impl Ready {
     /// Writes it, whatever is stored.
     pub(super) fn put(&self, db: &Db) -> Result<(), Stop> {
         let Self { run, record } = self;
-        let sql = "INSERT INTO run (id, source, revision, started, ended, record) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET \
+        let sql = "INSERT INTO run (id, source, revision, started, ended, open, record) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
                    source = excluded.source, revision = excluded.revision, \
-                   started = excluded.started, ended = excluded.ended, record = excluded.record";
+                   started = excluded.started, ended = excluded.ended, open = excluded.open, \
+                   record = excluded.record";
         db.prepare_cached(sql)?.execute(params![
             run.id.as_str(),
             run.source.as_str(),
             number(run.revision),
             run.started_at.as_millisecond(),
             run.ended_at.is_some(),
+            run.is_open(),
             record,
         ])?;
         Ok(())
@@ -69,9 +71,21 @@ pub(super) fn run(db: &Db, id: &RunId) -> Result<Option<Run>, Stop> {
 }
 
 /// Runs, newest first. Their ids are in the order of their creation.
-pub(super) fn runs(db: &Db, source: Option<&SourceName>, most: usize) -> Result<Vec<Run>, Stop> {
-    let sql = "SELECT id, record FROM run WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC";
-    let mut find = db.prepare_cached(sql)?;
+pub(super) fn runs(
+    db: &Db,
+    source: Option<&SourceName>,
+    which: Runs,
+    most: usize,
+) -> Result<Vec<Run>, Stop> {
+    let mut find = db.prepare_cached(match which {
+        Runs::Open => {
+            "SELECT id, record FROM run WHERE open = 1 AND (?1 IS NULL OR source = ?1) \
+             ORDER BY id DESC"
+        }
+        Runs::All | Runs::FullSyncs => {
+            "SELECT id, record FROM run WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC"
+        }
+    })?;
     let mut found = find.query([source.map(SourceName::as_str)])?;
     let mut runs = Vec::new();
     while runs.len() < most
@@ -79,7 +93,8 @@ pub(super) fn runs(db: &Db, source: Option<&SourceName>, most: usize) -> Result<
     {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         match db.keys.read(&Place::run(&RunId::new(text(0)?)), text(1)?) {
-            Ok(run) => runs.push(run),
+            Ok(run) if which.fits(&run) => runs.push(run),
+            Ok(_) => {}
             Err(error) => tracing::error!(run = text(0)?, %error, "it is not listed"),
         }
     }

@@ -9,6 +9,7 @@ use instep::app::{Purpose, open_store};
 use instep::clock::{Clock, Deadline};
 use instep::config;
 use instep::model::{Blame, ChangeKind, Drift, Item, SliceState};
+use instep::store::Runs;
 use tempfile::TempDir;
 
 use crate::harness::town::{INSTEP, PATIENCE};
@@ -61,7 +62,7 @@ async fn a_company_that_drifted_shows_every_way_and_every_cause() {
     let clock = Clock::system();
     let store = open_store(&loaded.settings.store, Purpose::Looking, &clock).await;
     let store = store.expect("the store");
-    let run = store.runs(None, 1).await.expect("runs").remove(0);
+    let run = store.runs(None, Runs::All, 1).await.expect("runs").remove(0);
     let items = store.items(&run.id, 0, 1_000).await.expect("items");
     let drifts: [(&str, Is<Drift>); 9] = [
         ("missing account", |drift| *drift == Drift::MissingAccount),
@@ -99,7 +100,7 @@ async fn a_company_that_drifted_shows_every_way_and_every_cause() {
 
     let (code, told) = instep(&config, &["sync", "--by", "ann"]);
     assert_eq!(code, Some(1), "something is held, and something failed: {told}");
-    let run = store.runs(None, 1).await.expect("runs").remove(0);
+    let run = store.runs(None, Runs::All, 1).await.expect("runs").remove(0);
     assert_eq!((run.changed, run.failed), (14, 1), "{told}");
     let is_held = |state: &SliceState| matches!(state, SliceState::Held { .. });
     let held: Vec<_> = run.slices.iter().filter(|slice| is_held(&slice.state)).collect();

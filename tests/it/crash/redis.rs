@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use instep::sandbox::Life;
-use instep::store::Filter;
+use instep::store::{Filter, Runs};
 use serde_json::json;
 
 use super::{all_has_ended, all_is_well, all_of, behave, case, in_step_at};
@@ -122,7 +122,7 @@ async fn emptied_and_killed() {
     town.until("it is taken in", async || town.sandbox.webhooks().waiting == 0).await;
     redis.flush();
     town.until("it was noticed", async || {
-        let runs = town.store().await.runs(None, 1).await;
+        let runs = town.store().await.runs(None, Runs::All, 1).await;
         runs.is_ok_and(|runs| !runs.is_empty())
     })
     .await;

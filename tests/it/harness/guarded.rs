@@ -11,7 +11,7 @@ use instep::model::{
 };
 use instep::store::{
     Accepted, Depth, Due, Dump, Filter, Grant, Hold, KeptEvent, Lease, LeaseRequest, Links, Rate,
-    Retention, Store, StoreError, Stored,
+    Retention, Runs, Store, StoreError, Stored,
 };
 use jiff::Timestamp;
 
@@ -105,7 +105,7 @@ guard! {
     Write close(ids: &[DeliveryId], state: DeliveryState, reason: &str, at: Timestamp) -> u64;
     Write save_run(run: &Run) -> bool;
     Read run(id: &RunId) -> Option<Run>;
-    Read runs(source: Option<&SourceName>, most: usize) -> Vec<Run>;
+    Read runs(source: Option<&SourceName>, which: Runs, most: usize) -> Vec<Run>;
     Write save_items(run: &RunId, items: &[Item]) -> ();
     Read items(run: &RunId, after: u64, most: usize) -> Vec<Item>;
     Write hold(hold: &Hold) -> ();

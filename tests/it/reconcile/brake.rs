@@ -1,7 +1,7 @@
 //! The brake: a slice that is too large waits for a human, and so does a storm of live events.
 
 use instep::app::{approve, reject};
-use instep::model::{DeliveryState, EmployeeId, Selection};
+use instep::model::{DeliveryState, EmployeeId, RunId, RunKind, Selection, Which};
 use instep::sandbox::Change;
 use instep::store::Filter;
 use jiff::ToSpan as _;
@@ -182,6 +182,45 @@ async fn what_nobody_approves_in_time_expires_and_so_does_what_is_left_of_a_part
     let second = store.run(&second.id).await.expect("a store").expect("a run");
     assert_eq!(slice(&second, kind), &SliceState::Expired);
     assert_eq!(gone(&town, &actives[..12]), 2);
+}
+
+/// Each that somebody makes for one person is a run as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_is_not_lost_sight_of_behind_replays() {
+    let town = linked(known(60), Kept::Sqlite, |_| {}).await;
+    let serving = town.serve(&[]).await;
+    let actives = town.actives();
+    for id in &actives[..12] {
+        town.change(id, left());
+    }
+    let (store, clock, kind) = (town.store().await, Clock::system(), ChangeKind::Deactivate);
+    let run = sync(&town).await;
+    assert!(matches!(slice(&run, kind), SliceState::Held { .. }), "{run:#?}");
+    for _ in 0..60 {
+        let replay = Run::begun(RunId::fresh(), run.source.clone(), "ann", clock.now());
+        let which = Which::default();
+        let replay = Run {
+            kind: RunKind::Replay { which, why: "HR mended it".into(), per_minute: 60 },
+            state: RunState::Done,
+            ended_at: Some(clock.now()),
+            ..replay
+        };
+        assert!(store.save_run(&replay).await.expect("a store"));
+    }
+    let doctor = town.cli(&["doctor"]).await.stdout;
+    let doctor = String::from_utf8_lossy(&doctor);
+    assert!(doctor.contains("12 people's changes wait for approval"), "{doctor}");
+    let figures = town.http().get(serving.url("/metrics")).send().await.expect("an answer");
+    let figures = figures.text().await.expect("text");
+    let gauge = "instep_held_people{source=\"bob\",change=\"deactivate\"} 12";
+    assert!(figures.contains(gauge), "{figures}");
+    assert!(figures.contains("instep_run_ended_timestamp_seconds{source=\"bob\"}"), "{figures}");
+
+    approve(&**store, &clock, &run.id, kind, &Selection::All, "ann").await.expect("it is approved");
+    let ended =
+        async || store.run(&run.id).await.expect("a store").expect("a run").ended_at.is_some();
+    town.until("the approved run has ended", ended).await;
+    assert_eq!(gone(&town, &actives[..12]), 12, "{}", town.report().await);
 }
 
 /// The end of their contract is known, and 360Learning is told of it.

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use instep::app::cancel;
 use instep::model::{Certificate, DeliveryId, EmployeeId, RunId, SourceName};
+use instep::store::Runs;
 
 use super::*;
 use crate::harness::town::INSTEP;
@@ -120,7 +121,7 @@ async fn a_run_that_was_killed_before_it_queued_queues() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_processes_that_start_at_once_one_makes_the_run() {
     let town = linked(known(20), Kept::Redis, |_| {}).await;
-    let before = town.store().await.runs(None, 100).await.expect("runs").len();
+    let before = town.store().await.runs(None, Runs::All, 100).await.expect("runs").len();
     let slow = json!({"endpoint": SEARCH, "latency_ms": 2000});
     town.hr("/_sandbox/faults", slow).await;
     let (one, other) = tokio::join!(town.cli(&["sync"]), town.cli(&["sync"]));
@@ -128,7 +129,10 @@ async fn of_two_processes_that_start_at_once_one_makes_the_run() {
     assert!(made.status.success() && !refused.status.success());
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(told.contains("is under way") && told.contains("instep runs watch"), "{told}");
-    assert_eq!(town.store().await.runs(None, 100).await.expect("runs").len(), before + 1);
+    assert_eq!(
+        town.store().await.runs(None, Runs::All, 100).await.expect("runs").len(),
+        before + 1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 
 use instep::app::approve;
 use instep::model::{RunId, SYNC, Selection};
-use instep::store::Filter;
+use instep::store::{Filter, Runs};
 
 use super::*;
 use crate::harness::dying::Dying;
@@ -19,7 +19,7 @@ async fn orders(town: &Town) -> usize {
 
 /// The runs that began since this one, oldest first.
 async fn since(town: &Town, last: &RunId) -> Vec<Run> {
-    let mut runs = town.store().await.runs(None, 20).await.expect("runs");
+    let mut runs = town.store().await.runs(None, Runs::All, 20).await.expect("runs");
     runs.retain(|run| run.id > *last);
     runs.reverse();
     runs

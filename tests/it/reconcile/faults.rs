@@ -4,7 +4,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use instep::store::Filter;
+use instep::store::{Filter, Runs};
 
 use super::*;
 use crate::harness::redis::Server as Redis;
@@ -117,7 +117,7 @@ async fn a_run_outlives_a_restart_of_redis() {
     // Should the command have given up, whoever serves goes on in its place.
     silence(&town).await;
     let ended = async || {
-        let runs = town.store().await.runs(None, 1).await.unwrap_or_default();
+        let runs = town.store().await.runs(None, Runs::All, 1).await.unwrap_or_default();
         runs.first().is_some_and(|run| run.ended_at.is_some())
     };
     town.until("the run has ended", ended).await;

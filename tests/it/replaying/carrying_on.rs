@@ -1,6 +1,7 @@
 //! A replay that is paused, cancelled, rejected, or whose process dies.
 
 use super::*;
+use instep::store::Runs;
 
 fn slowly(toml: &mut String) {
     toml.push_str("\n[replay]\nper_minute = 30\n");
@@ -74,7 +75,7 @@ async fn a_killed_replay_is_carried_on() {
         .spawn();
     let mut asked = asked.expect("the binary runs");
     town.until("it is in hand", async || {
-        let runs = town.store().await.runs(None, 1).await.expect("a store");
+        let runs = town.store().await.runs(None, Runs::All, 1).await.expect("a store");
         let Some(run) = runs.first() else { return false };
         let note = town.store().await.note(&format!("replay:{}", run.id)).await;
         note.expect("a store").is_some()

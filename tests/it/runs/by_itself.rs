@@ -2,6 +2,7 @@
 
 use instep::model::{Run, SourceName};
 use instep::sandbox::Options;
+use instep::store::Runs;
 use serde_json::{Value, json};
 
 use crate::harness::redis::Server as Redis;
@@ -23,7 +24,7 @@ async fn miss_one(town: &Town) {
 
 async fn runs(town: &Town) -> Vec<Run> {
     let bob = SourceName::new("bob");
-    town.store().await.runs(Some(&bob), 20).await.unwrap_or_default()
+    town.store().await.runs(Some(&bob), Runs::All, 20).await.unwrap_or_default()
 }
 
 async fn until_ended(town: &Town) {

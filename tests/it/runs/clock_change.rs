@@ -9,8 +9,8 @@ use instep::clock::Clock;
 use instep::config;
 use instep::model::RunId;
 use instep::sandbox::Options;
-use instep::store::Store;
 use instep::store::sqlite::SqliteStore;
+use instep::store::{Runs, Store};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,7 @@ async fn a_change_of_clocks_makes_no_run_twice_and_skips_none() {
         let looked = async || watched.read("full sync of bob") >= read + 6;
         town.until(&format!("the scheduler has looked at {time}"), looked).await;
         let ended = async || {
-            let runs_now = store.runs(None, 20).await.expect("runs");
+            let runs_now = store.runs(None, Runs::All, 20).await.expect("runs");
             made.extend(runs_now.iter().map(|run| run.id.clone()));
             made.len() >= runs && runs_now.iter().all(|run| run.ended_at.is_some())
         };

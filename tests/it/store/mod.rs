@@ -122,6 +122,7 @@ macro_rules! suite {
                     a_run_is_written_by_who_knows_its_revision
                     of_many_who_write_one_succeeds
                     runs_are_listed_newest_first
+                    open_runs_are_found_however_old
                     an_unreadable_run_stops_nobody_else
                     items_come_by_their_numbers
                     items_are_written_and_read_in_parts

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use instep::clock::Clock;
 use instep::model::{
-    AccountId, AccountStatus, Choice, DeliveryState, Field, Kept, Lane, Link, Page, Run,
+    AccountId, AccountStatus, ChangeKind, Choice, DeliveryState, Field, Kept, Lane, Link, Page,
+    Run, RunId, Slice, SliceState,
 };
 use instep::store::sqlite::SqliteStore;
-use instep::store::{Lease, Store};
+use instep::store::{Lease, Runs, Store};
 use redis::cmd;
 
 use super::suite::{Fixture, bob, lease, person};
@@ -53,12 +54,13 @@ async fn goes_on(store: &dyn Store, held: Lease) {
 }
 
 /// The steps that programs took before this one, one after the other.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../../src/store/sqlite/schema.sql"),
     include_str!("../../../src/store/sqlite/schema_2.sql"),
     include_str!("../../../src/store/sqlite/schema_3.sql"),
     include_str!("../../../src/store/sqlite/schema_4.sql"),
     include_str!("../../../src/store/sqlite/schema_5.sql"),
+    include_str!("../../../src/store/sqlite/schema_6.sql"),
 ];
 
 /// A file as the program shaped it that knew so many steps, with one person in it.
@@ -155,12 +157,12 @@ fn a_few_copies_are_kept() {
 
 /// What is newer than an old store can be kept in it.
 async fn keeps_runs(store: &dyn Store) {
-    assert_eq!(store.runs(None, 10).await.unwrap(), []);
+    assert_eq!(store.runs(None, Runs::All, 10).await.unwrap(), []);
     let run: Run = serde_json::from_str(RUN).unwrap();
     assert!(store.save_run(&run).await.unwrap());
     let item = super::suite::runs::item(1, "Zoë");
     store.save_items(&run.id, std::slice::from_ref(&item)).await.unwrap();
-    assert_eq!(store.runs(None, 10).await.unwrap(), std::slice::from_ref(&run));
+    assert_eq!(store.runs(None, Runs::All, 10).await.unwrap(), std::slice::from_ref(&run));
     assert_eq!(store.items(&run.id, 0, 10).await.unwrap(), [item]);
     let page = Page {
         number: 1,
@@ -189,7 +191,8 @@ async fn a_file_of_an_older_program_is_brought_up_to_date() {
         drop(store);
         let again = SqliteStore::open(&path, clock).expect("it is up to date now");
         assert_eq!(again.depth().await.unwrap().done, 1);
-        assert_eq!(again.runs(None, 10).await.unwrap().len(), 1);
+        assert_eq!(again.runs(None, Runs::All, 10).await.unwrap().len(), 1);
+        assert_eq!(again.runs(None, Runs::Open, 10).await.unwrap().len(), 1);
     }
 }
 
@@ -214,13 +217,45 @@ async fn a_file_of_the_second_program_keeps_what_it_held() {
     assert_eq!(store.note("rules").await.unwrap().as_deref(), Some("one"));
 }
 
-/// Two processes of the new program begin on an old file at the same moment.
+/// The program with six steps did not note which runs somebody has yet to go on with.
+#[tokio::test]
+async fn what_the_sixth_program_held_is_still_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("instep.db");
+    old_file(&path, 6);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let run: Run = serde_json::from_str(RUN).unwrap();
+    let run = Run { ended_at: Some(run.started_at), ..run };
+    let held = Slice {
+        kind: ChangeKind::Deactivate,
+        people: 12,
+        limit: 5,
+        state: SliceState::Held { reason: "above its limit".into(), until: run.started_at },
+        common: Vec::new(),
+    };
+    let held = Run { id: RunId::fresh(), slices: vec![held], ..run.clone() };
+    for run in [&run, &held] {
+        let mut record = serde_json::to_value(run).unwrap();
+        record["v"] = 1.into();
+        let record = record.to_string();
+        let sql = "INSERT INTO run VALUES (?1, ?2, 1, 0, 1, ?3)";
+        db.execute(sql, (run.id.as_str(), run.source.as_str(), record)).unwrap();
+    }
+    drop(db);
+    let store = SqliteStore::open(&path, Fixture::clock()).unwrap();
+    assert_eq!(store.runs(None, Runs::Open, 10).await.unwrap(), [held]);
+    assert_eq!(store.runs(None, Runs::All, 10).await.unwrap().len(), 2);
+}
+
+/// Two processes of the new program begin at the same moment on an old file, or on none.
 #[test]
 fn only_one_brings_a_file_up_to_date() {
-    for _ in 0..10 {
+    for round in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("instep.db");
-        old_file(&path, STEPS.len());
+        if round % 2 == 0 {
+            old_file(&path, STEPS.len());
+        }
         std::thread::scope(|threads| {
             let open = || SqliteStore::open(&path, Clock::system()).map(drop);
             let both = [threads.spawn(open), threads.spawn(open)];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use instep::model::{Item, Run, RunId, SourceName};
+use instep::store::Runs;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -86,10 +87,16 @@ impl Walk {
     pub async fn look_at_runs(&self) -> TestCaseResult {
         let (store, runs) = (&self.on.store, &self.model.runs);
         let newest = || runs.values().rev().map(|(run, _)| run.clone());
-        same(store.runs(None, 10).await.unwrap(), newest().collect(), "runs")?;
+        same(store.runs(None, Runs::All, 10).await.unwrap(), newest().collect(), "runs")?;
+        let open = newest().filter(|run| run.ended_at.is_none()).collect();
+        same(store.runs(None, Runs::Open, 10).await.unwrap(), open, "open runs")?;
         for source in [source(0), source(1)] {
             let expected = newest().filter(|run| run.source == source).collect();
-            same(store.runs(Some(&source), 10).await.unwrap(), expected, "runs of a source")?;
+            same(
+                store.runs(Some(&source), Runs::All, 10).await.unwrap(),
+                expected,
+                "runs of a source",
+            )?;
         }
         for run in (0..RUNS).map(id) {
             let expected = runs.get(&run);

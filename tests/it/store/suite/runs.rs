@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use instep::model::{
     AccountId, Blame, Certificate, ChangeKind, DeliveryId, Drift, EmployeeId, Item, ItemState, Run,
-    RunId, RunState, Slice, SliceState, SourceName,
+    RunId, RunKind, RunState, Slice, SliceState, SourceName, Which,
 };
-use instep::store::{Retention, StoreError};
+use instep::store::{Retention, Runs, StoreError};
 use jiff::Timestamp;
 
 use super::{Fixture, NEWER, Stored, bob};
@@ -61,7 +61,7 @@ async fn numbers(on: &Fixture, run: &RunId, after: u64, most: usize) -> Vec<u64>
 
 async fn listed(on: &Fixture, source: Option<&str>, most: usize) -> Vec<RunId> {
     let source = source.map(SourceName::new);
-    let runs = on.store.runs(source.as_ref(), most).await.unwrap();
+    let runs = on.store.runs(source.as_ref(), Runs::All, most).await.unwrap();
     runs.into_iter().map(|run| run.id).collect()
 }
 
@@ -107,7 +107,7 @@ pub async fn a_run_is_kept_as_it_is(mut on: Fixture) {
     on.reopen().await;
     assert_eq!(on.store.run(&full.id).await.unwrap(), Some(full.clone()));
     assert_eq!(on.store.items(&full.id, 0, 10).await.unwrap(), [told]);
-    assert_eq!(on.store.runs(None, 10).await.unwrap(), [full]);
+    assert_eq!(on.store.runs(None, Runs::All, 10).await.unwrap(), [full]);
 
     for name in ["", "\0", "a\0b", "*", "items:1", "Zoë \u{1F984}\n"] {
         assert_eq!(on.store.run(&RunId::new(name)).await.unwrap(), None);
@@ -116,7 +116,7 @@ pub async fn a_run_is_kept_as_it_is(mut on: Fixture) {
         on.store.save_items(&strange.id, &[item(7, name)]).await.unwrap();
         assert_eq!(on.store.run(&strange.id).await.unwrap(), Some(strange.clone()));
         assert_eq!(on.store.items(&strange.id, 0, 10).await.unwrap(), [item(7, name)]);
-        assert_eq!(on.store.runs(Some(&strange.source), 10).await.unwrap(), [strange]);
+        assert_eq!(on.store.runs(Some(&strange.source), Runs::All, 10).await.unwrap(), [strange]);
     }
 }
 
@@ -204,6 +204,49 @@ pub async fn runs_are_listed_newest_first(on: Fixture) {
     assert_eq!(listed(&on, Some("ann"), 6).await, of_ann[..6], "however few of many they are");
     assert_eq!(listed(&on, Some("bob"), 500).await.len(), 117);
     assert_eq!(listed(&on, Some("an"), 500).await, []);
+}
+
+/// A slice that is held, a run that has not ended: they stand however much was replayed since.
+pub async fn open_runs_are_found_however_old(mut on: Fixture) {
+    let open = async |on: &Fixture| {
+        let runs = on.store.runs(Some(&bob()), Runs::Open, usize::MAX).await.unwrap();
+        runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    let held = Slice {
+        kind: ChangeKind::Deactivate,
+        people: 430,
+        limit: 50,
+        state: SliceState::Held { reason: "above its limit".into(), until: on.later(60) },
+        common: Vec::new(),
+    };
+    let under_way = saved(&on).await;
+    let waits = Run { slices: vec![held], ..ended(&on).await };
+    let waits = Run { revision: 2, ..waits };
+    save(&on, &waits).await;
+    save(&on, &run(&on, RunId::fresh(), SourceName::new("ann"))).await;
+    let kind =
+        RunKind::Replay { which: Which::default(), why: "HR mended it".into(), per_minute: 60 };
+    for _ in 0..120 {
+        let replay = run(&on, RunId::fresh(), bob());
+        save(&on, &Run { kind: kind.clone(), ended_at: Some(on.clock.now()), ..replay }).await;
+    }
+    on.reopen().await;
+    assert_eq!(open(&on).await, [&waits.id, &under_way.id].map(Clone::clone));
+    let one = on.store.runs(Some(&bob()), Runs::Open, 1).await.unwrap();
+    assert_eq!(one, std::slice::from_ref(&waits));
+    assert_eq!(on.store.runs(None, Runs::Open, 10).await.unwrap().len(), 3, "of every source");
+    let syncs = on.store.runs(Some(&bob()), Runs::FullSyncs, 1).await.unwrap();
+    assert_eq!(syncs, std::slice::from_ref(&waits));
+    assert_eq!(on.store.runs(Some(&bob()), Runs::FullSyncs, 9).await.unwrap().len(), 2);
+
+    let mut closed = Run { revision: 3, ..waits };
+    closed.slices[0].state = SliceState::Expired;
+    save(&on, &closed).await;
+    assert_eq!(open(&on).await, std::slice::from_ref(&under_way.id));
+    save(&on, &Run { revision: 2, ended_at: Some(on.clock.now()), ..under_way.clone() }).await;
+    assert_eq!(open(&on).await, []);
+    save(&on, &Run { revision: 3, ..under_way.clone() }).await;
+    assert_eq!(open(&on).await, [under_way.id], "it goes on");
 }
 
 pub async fn an_unreadable_run_stops_nobody_else(on: Fixture) {
