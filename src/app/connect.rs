@@ -61,6 +61,12 @@ pub async fn open_store(
     Ok(Arc::new(store))
 }
 
+/// The file of the store, when there is none yet.
+pub fn missing_store(settings: &StoreSettings) -> Option<PathBuf> {
+    let path = SqliteStore::parse_url(settings.url.expose_secret())?;
+    (!path.exists()).then(|| std::path::absolute(&path).unwrap_or(path))
+}
+
 /// The copies of the store that upgrades have left beside its file. What is erased or sealed in the
 /// store stays in them as it was.
 pub fn copies_of_store(settings: &StoreSettings) -> Vec<PathBuf> {

@@ -44,8 +44,8 @@ use tokio_util::task::TaskTracker;
 
 pub use comparison::{Comparison, compare, wanted};
 pub use connect::{
-    Finding, Purpose, Tried, compile, copies_of_store, hibob, learning360, open_store,
-    rule_problems, store_keys, try_connections,
+    Finding, Purpose, Tried, compile, copies_of_store, hibob, learning360, missing_store,
+    open_store, rule_problems, store_keys, try_connections,
 };
 pub use desk::{Desk, NOBODY_ANSWERED};
 use desk::{People, Serving};

@@ -116,13 +116,13 @@ fn row(entry: &AuditEntry, zone: &TimeZone) -> [String; 6] {
     let from = entry.from.as_ref().map(|from| format!(" {from}")).unwrap_or_default();
     let outcome = entry.outcome.as_deref().unwrap_or("it did not end: its process died, or works");
     let refused = if entry.refused { "REFUSED: " } else { "" };
-    let why = entry.why.as_ref().map(|why| format!(" (why: {why})")).unwrap_or_default();
+    let reason = entry.reason.as_ref().map(|it| format!(" (reason: {it})")).unwrap_or_default();
     [
         at,
         plain(&format!("{} ({})", entry.who, entry.access.word())),
         plain(&format!("{}{from}", entry.via.word())),
         plain(&entry.verb),
         plain(&entry.about),
-        plain(&format!("{refused}{outcome}{why}")),
+        plain(&format!("{refused}{outcome}{reason}")),
     ]
 }

@@ -37,6 +37,8 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use self::colours::WARN;
+use self::deliveries::table::plain;
 use crate::app::{self, Purpose, RuleProblem};
 use crate::clock::Clock;
 use crate::config::{self, Loaded, RuleSettings};
@@ -276,6 +278,14 @@ async fn with_store(
 ) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load(config) else { return Ok(ExitCode::from(USAGE)) };
     let clock = Clock::system();
+    if let Some(path) = app::missing_store(&loaded.settings.store) {
+        let path = plain(&path.display().to_string());
+        anstream::eprintln!(
+            "{WARN}There is no store at {path} yet: a new, empty one is made. Should there be one, \
+             write its whole path in [store] url; a part of it counts from the folder you are \
+             in.{WARN:#}"
+        );
+    }
     let store = app::open_store(&loaded.settings.store, Purpose::Looking, &clock).await?;
     command(loaded, store, clock).await
 }

@@ -42,7 +42,7 @@ pub struct ReplayArgs {
     filter: FilterArgs,
     /// Why, for those who read the run later.
     #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
-    why: String,
+    reason: String,
     /// So many people a minute at most; else as `[replay] per_minute` says.
     #[arg(long, value_name = "N")]
     per_minute: Option<u32>,
@@ -111,7 +111,7 @@ impl Work<'_> {
                 return Ok(exit);
             }
         };
-        let verb = Verb::Replay { which, why: args.why.clone(), per_minute: args.per_minute };
+        let verb = Verb::Replay { which, reason: args.reason.clone(), per_minute: args.per_minute };
         let runs = match self.desk.act(&self.actor, verb).await {
             Ok(outcome) => outcome.runs,
             Err(refused) => return told(&refused, terminal),

@@ -25,7 +25,8 @@ pub struct AuditEntry {
     /// On what, by ids: `run 0199… slice deactivate`.
     pub about: String,
     /// Why, in their own words.
-    pub why: Option<String>,
+    #[serde(alias = "why")]
+    pub reason: Option<String>,
     /// What came of it, in a sentence; nothing while it is under way, or when its process died.
     pub outcome: Option<String>,
     /// It was refused.
@@ -44,7 +45,7 @@ impl AuditEntry {
             from: actor.from.clone(),
             verb: verb.to_owned(),
             about,
-            why: None,
+            reason: None,
             outcome: None,
             refused: false,
         }

@@ -75,7 +75,8 @@ pub enum RunKind {
         /// Which.
         which: Which,
         /// Why, in the words of whoever asked for it.
-        why: String,
+        #[serde(alias = "why")]
+        reason: String,
         /// So many people a minute are queued at most.
         per_minute: u32,
     },

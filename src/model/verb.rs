@@ -88,7 +88,7 @@ pub enum Verb {
         /// Which deliveries.
         which: Which,
         /// Why.
-        why: String,
+        reason: String,
         /// So many people a minute at most; the configured rate when there is none.
         per_minute: Option<u32>,
     },
@@ -278,12 +278,12 @@ impl Verb {
     }
 
     /// Why, in the words of whoever does it.
-    pub fn why(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Reject { reason, .. }
             | Self::Discard { reason, .. }
-            | Self::Pause { reason, .. } => Some(reason),
-            Self::Replay { why, .. } => Some(why),
+            | Self::Pause { reason, .. }
+            | Self::Replay { reason, .. } => Some(reason),
             Self::Forget { reason, .. } => reason.as_deref(),
             _ => None,
         }

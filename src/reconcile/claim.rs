@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
 
-use super::{Progress, ReconcileError};
+use super::{Progress, ReconcileError, Stage};
 use crate::clock::Clock;
 use crate::model::{Run, RunId, RunState, SourceName};
 use crate::store::{Store, StoreError};
@@ -151,8 +152,32 @@ impl Claim {
         if done { Ok(()) } else { Err(ReconcileError::TakenOver(run.clone())) }
     }
 
+    /// Works on the run for as long as the right to it lasts and nobody stops it. Of one that was
+    /// cancelled, gives what is left of it.
+    pub async fn during(
+        &self,
+        work: impl Future<Output = Result<Run, ReconcileError>>,
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<Run, ReconcileError> {
+        let run = self.written.lock().await.0.run.clone();
+        let end = tokio::select! {
+            biased;
+            end = work => end,
+            why = self.keep(progress) => Err(why),
+            () = stop.cancelled() => Err(ReconcileError::Stopped(run)),
+        };
+        progress.send_modify(|it| it.stage = Stage::Ended);
+        match end {
+            Err(ReconcileError::Cancelled(run)) => {
+                self.store.run(&run).await?.ok_or(ReconcileError::NoRun(run))
+            }
+            end => end,
+        }
+    }
+
     /// Renews the note until that is not possible any more, or the run is cancelled; says why.
-    pub async fn keep(&self, progress: &watch::Sender<Progress>) -> ReconcileError {
+    async fn keep(&self, progress: &watch::Sender<Progress>) -> ReconcileError {
         let progress = progress.subscribe();
         let run = self.written.lock().await.0.run.clone();
         loop {

@@ -236,8 +236,8 @@ impl Reconciler<'_> {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<Run, ReconcileError> {
-        let id = run.id.clone();
-        progress.send_modify(|it| *it = Progress { run: Some(id.clone()), ..Progress::default() });
+        let id = Some(run.id.clone());
+        progress.send_modify(|it| *it = Progress { run: id, ..Progress::default() });
         let work = async {
             let run = match run.state {
                 RunState::Comparing => self.compared(run, progress).await?,
@@ -248,19 +248,7 @@ impl Reconciler<'_> {
                 _ => Ok(run),
             }
         };
-        let end = tokio::select! {
-            biased;
-            end = work => end,
-            why = claim.keep(progress) => Err(why),
-            () = stop.cancelled() => Err(ReconcileError::Stopped(id.clone())),
-        };
-        progress.send_modify(|it| it.stage = Stage::Ended);
-        match end {
-            Err(ReconcileError::Cancelled(id)) => {
-                self.store.run(&id).await?.ok_or(ReconcileError::NoRun(id))
-            }
-            end => end,
-        }
+        Box::pin(claim.during(work, progress, stop)).await
     }
 
     /// Compares, and writes down what came of it.

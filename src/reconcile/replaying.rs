@@ -192,18 +192,9 @@ impl Replayer<'_> {
                 _ => Ok(run),
             }
         };
-        let end = tokio::select! {
-            biased;
-            end = work => end,
-            why = claim.keep(progress) => Err(why),
-            () = stop.cancelled() => Err(ReconcileError::Stopped(id.clone())),
-        };
-        progress.send_modify(|it| it.stage = Stage::Ended);
+        let end = claim.during(work, progress, stop).await;
         claim.release().await;
-        match end {
-            Err(ReconcileError::Cancelled(_)) => found().await,
-            end => end,
-        }
+        end
     }
 
     /// Counts, previews, and writes down what came of it.

@@ -126,11 +126,6 @@ impl Company {
         self.seats.iter().filter_map(|seat| seat.now.as_ref())
     }
 
-    /// How many people manages this one.
-    pub fn reports(&self, id: &str) -> usize {
-        self.reports.get(id).map_or(0, BTreeSet::len)
-    }
-
     pub(super) fn lists(&self) -> &Arc<Lists> {
         &self.lists
     }

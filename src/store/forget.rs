@@ -206,7 +206,7 @@ impl Names {
             Stored::Audit(entry) => {
                 let mut entry = entry.clone();
                 entry.about = self.without_names(&entry.about);
-                entry.why = entry.why.map(|why| self.without_names(&why));
+                entry.reason = entry.reason.map(|reason| self.without_names(&reason));
                 entry.outcome = entry.outcome.map(|outcome| self.without_names(&outcome));
                 Stored::Audit(entry)
             }

@@ -179,7 +179,7 @@ fn deed(number: usize, at: Timestamp) -> AuditEntry {
         from: Some("192.0.2.17".to_owned()),
         verb: verb.to_owned(),
         about,
-        why: None,
+        reason: None,
         outcome: Some(outcome.to_owned()),
         refused: false,
     }

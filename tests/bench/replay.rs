@@ -53,7 +53,15 @@ pub fn beside_live(bench: &mut Bench) -> anyhow::Result<()> {
         .arg(folder.join("instep.toml"))
         .args(["replay", "--source", "bob", "--until"])
         .arg(until.to_string())
-        .args(["--yes", "--per-minute", PER_MINUTE, "--why", "a benchmark", "--personal", "none"])
+        .args([
+            "--yes",
+            "--per-minute",
+            PER_MINUTE,
+            "--reason",
+            "a benchmark",
+            "--personal",
+            "none",
+        ])
         .current_dir(&folder)
         .env_remove("INSTEP_LOG")
         .stdin(Stdio::null())

@@ -147,7 +147,7 @@ async fn people_do_what_they_came_for() {
         *toml = toml.replace("\"label.work.title\"", "\"label.work.title|upper\"");
     });
     // What nobody confirms yet: the events of those who married, once more.
-    let replay = ["replay", "--state", "done", "--kind", "employee.updated", "--why"];
+    let replay = ["replay", "--state", "done", "--kind", "employee.updated", "--reason"];
     town.cli(&[&replay[..], &["the rules were tried"]].concat()).await;
     let env = [("INSTEP_RUN", run.as_str()), ("INSTEP_SOMEBODY", somebody.as_str())];
     all_is_well("journeys.mjs", &open, &env).await;
@@ -233,35 +233,35 @@ async fn forms_that_make_no_sense_change_nothing() {
     let (town, open, run) = held().await;
     let http = client();
     let huge =
-        format!("deed=approve&seen=held&slice=deactivate&whom=only&ids={}", "9".repeat(3_000_000));
+        format!("do=approve&seen=held&slice=deactivate&whom=only&ids={}", "9".repeat(3_000_000));
     let many =
-        format!("deed=approve&seen=held&slice=deactivate&whom=only&ids={}", "1%0A".repeat(100_000));
+        format!("do=approve&seen=held&slice=deactivate&whom=only&ids={}", "1%0A".repeat(100_000));
     let run_path = format!("/console/runs/{run}");
     let forms: Vec<(&str, &str)> = vec![
-        ("/console", "deed=pause&scope=everything&reason=x"),
-        ("/console", "deed=pause&scope=all&reason="),
-        ("/console", "deed=pause&scope=all&reason=x&hours=9999"),
-        ("/console", "deed=resume&scope=lane+bulk"),
+        ("/console", "do=pause&scope=everything&reason=x"),
+        ("/console", "do=pause&scope=all&reason="),
+        ("/console", "do=pause&scope=all&reason=x&hours=9999"),
+        ("/console", "do=resume&scope=lane+bulk"),
         ("/console/runs", ""),
-        ("/console/runs", "deed=explode"),
-        ("/console/runs", "deed=sync&source=nobody"),
+        ("/console/runs", "do=explode"),
+        ("/console/runs", "do=sync&source=nobody"),
         ("/console/runs", "%ff%fe=%00&&&===="),
-        ("/console/rules", "deed=try"),
-        ("/console/rules", "deed=try&expression=%7B%7B&key=1"),
-        ("/console/rules", "deed=try&expression=1&key=nobody-at-all"),
-        ("/console/runs/nothing", "deed=cancel"),
+        ("/console/rules", "do=try"),
+        ("/console/rules", "do=try&expression=%7B%7B&key=1"),
+        ("/console/rules", "do=try&expression=1&key=nobody-at-all"),
+        ("/console/runs/nothing", "do=cancel"),
         (&run_path, ""),
-        (&run_path, "deed=approve"),
-        (&run_path, "deed=approve&slice=deactivate&whom=all"),
-        (&run_path, "deed=approve&slice=deactivate&whom=all&seen=approved+1"),
-        (&run_path, "deed=approve&seen=held&slice=deactivate"),
-        (&run_path, "deed=approve&slice=everything&whom=all"),
-        (&run_path, "deed=approve&seen=held&slice=deactivate&whom=only"),
-        (&run_path, "deed=approve&seen=held&slice=deactivate&whom=all&ids=1"),
-        (&run_path, "deed=approve&seen=held&slice=deactivate&whom=only&ids=4711"),
-        (&run_path, "deed=approve&seen=held&slice=deactivate&whom=except&ids=4711"),
-        (&run_path, "deed=reject&seen=held&slice=deactivate&reason=++"),
-        (&run_path, "deed=reject&slice=<script>&reason=x"),
+        (&run_path, "do=approve"),
+        (&run_path, "do=approve&slice=deactivate&whom=all"),
+        (&run_path, "do=approve&slice=deactivate&whom=all&seen=approved+1"),
+        (&run_path, "do=approve&seen=held&slice=deactivate"),
+        (&run_path, "do=approve&slice=everything&whom=all"),
+        (&run_path, "do=approve&seen=held&slice=deactivate&whom=only"),
+        (&run_path, "do=approve&seen=held&slice=deactivate&whom=all&ids=1"),
+        (&run_path, "do=approve&seen=held&slice=deactivate&whom=only&ids=4711"),
+        (&run_path, "do=approve&seen=held&slice=deactivate&whom=except&ids=4711"),
+        (&run_path, "do=reject&seen=held&slice=deactivate&reason=++"),
+        (&run_path, "do=reject&slice=<script>&reason=x"),
         (&run_path, &huge),
         (&run_path, &many),
     ];
@@ -287,7 +287,7 @@ async fn forms_that_make_no_sense_change_nothing() {
     assert!(held.iter().any(|it| it["state"]["held"].is_object()), "{held:#?}");
 
     // What came of a deed is shown to whoever did it, and a made-up entry shows nothing.
-    let request = http.post(format!("{}/console/runs", open.url)).body("deed=plan");
+    let request = http.post(format!("{}/console/runs", open.url)).body("do=plan");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);

@@ -66,7 +66,7 @@ async fn nothing_that_anybody_may_see_names_them() {
         town.hr("/_sandbox/faults", fail).await;
         town.change(&actives[4], marked(4));
         town.at_rest().await;
-        town.cli(&["replay", "--state", "dead", "--preview", "--why", "a test", "--by", "ann"])
+        town.cli(&["replay", "--state", "dead", "--preview", "--reason", "a test", "--by", "ann"])
             .await;
         town.cli(&["sync", "--by", "ann"]).await;
         town.lms("/_sandbox/faults", json!({"clear": true})).await;

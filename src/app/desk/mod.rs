@@ -97,7 +97,7 @@ impl Desk {
         }
         let now = self.clock.now();
         let mut entry = AuditEntry::begun(actor, verb.word(), verb.about(), now);
-        entry.why = verb.why().map(str::to_owned);
+        entry.reason = verb.reason().map(str::to_owned);
         self.store.write_audit(&entry).await?;
         let needs = verb.needs();
         let done = if actor.access < needs {
@@ -138,8 +138,8 @@ impl Desk {
             Verb::Unmask { .. } => Ok(who::unmasked()),
             Verb::PauseRun { run } => self.pause_run(actor, &run).await,
             Verb::ResumeRun { run } => self.resume_run(&run).await,
-            Verb::Replay { which, why, per_minute } => {
-                self.replay(actor, which, &why, per_minute).await
+            Verb::Replay { which, reason, per_minute } => {
+                self.replay(actor, which, &reason, per_minute).await
             }
             Verb::Discard { which, reason } => self.discard(actor, which, &reason).await,
             Verb::SyncPerson { person } => self.sync_person(&person).await,

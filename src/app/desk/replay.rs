@@ -28,10 +28,10 @@ impl Desk {
         &self,
         actor: &Actor,
         mut which: Which,
-        why: &str,
+        reason: &str,
         per_minute: Option<u32>,
     ) -> Result<Outcome, Refused> {
-        self.check(&which, why)?;
+        self.check(&which, reason)?;
         // What waits is done anyway.
         let per_minute = per_minute.unwrap_or(self.settings.sync.replay.per_minute);
         if !(1..=FASTEST).contains(&per_minute) {
@@ -49,7 +49,7 @@ impl Desk {
                 "{other} asks to replay the same at this moment: `instep runs` shows it"
             ))
         })?;
-        let made = self.make_replays(actor, which, why, per_minute).await;
+        let made = self.make_replays(actor, which, reason, per_minute).await;
         turn.end(&*self.store).await;
         made
     }
@@ -58,7 +58,7 @@ impl Desk {
         &self,
         actor: &Actor,
         which: Which,
-        why: &str,
+        reason: &str,
         per_minute: u32,
     ) -> Result<Outcome, Refused> {
         let mut runs = Vec::new();
@@ -72,8 +72,8 @@ impl Desk {
             if !self.has_any(&source, &which).await? {
                 continue;
             }
-            let why = why.trim().to_owned();
-            let kind = RunKind::Replay { which: which.clone(), why, per_minute };
+            let reason = reason.trim().to_owned();
+            let kind = RunKind::Replay { which: which.clone(), reason, per_minute };
             let now = self.clock.now();
             let run = Run { kind, ..Run::begun(RunId::fresh(), source, &actor.name, now) };
             self.store.save_run(&run).await?;

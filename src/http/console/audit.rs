@@ -39,7 +39,7 @@ impl Asked {
         has(&entry.who, &self.who)
             && has(&entry.verb, &self.verb)
             && (has(&entry.about, &self.about)
-                || entry.why.as_ref().is_some_and(|why| has(why, &self.about)))
+                || entry.reason.as_ref().is_some_and(|reason| has(reason, &self.about)))
     }
 
     fn is_narrow(&self) -> bool {

@@ -177,7 +177,7 @@ pub(super) async fn again(
     back: &str,
 ) -> Result<Response, Refused> {
     let verb = match filled.one("do") {
-        Some("replay") => Verb::Replay { which, why: filled.reason()?, per_minute: None },
+        Some("replay") => Verb::Replay { which, reason: filled.reason()?, per_minute: None },
         Some("discard") => Verb::Discard { which, reason: filled.reason()? },
         _ => return Err(wrong("the form says nothing that can be done here")),
     };

@@ -65,7 +65,7 @@ impl Fields {
     /// # Errors
     /// When it is missing or too long.
     pub fn reason(&self) -> Result<String, Refused> {
-        let Some(reason) = self.one("why") else {
+        let Some(reason) = self.one("reason") else {
             return Err(wrong("say why, in a few words: it stands in the audit log".to_owned()));
         };
         if reason.chars().count() > LONGEST_REASON {

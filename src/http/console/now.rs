@@ -124,7 +124,7 @@ pub(super) async fn act(
 fn verb(filled: &Fields, now: Timestamp) -> Result<Verb, Refused> {
     let scope =
         filled.one("scope").unwrap_or_default().parse::<PauseScope>().map_err(Refused::Wrong)?;
-    match filled.one("deed") {
+    match filled.one("do") {
         Some("resume") => Ok(Verb::Resume { scope }),
         Some("pause") => {
             let until = match filled.one("hours") {

@@ -243,7 +243,7 @@ pub(super) async fn act(
                     employee: Some(person.employee.clone()),
                     ..Which::default()
                 },
-                why: filled.reason()?,
+                reason: filled.reason()?,
                 per_minute: None,
             },
             Some("decide") => {

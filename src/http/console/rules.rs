@@ -77,7 +77,7 @@ pub(super) async fn act(
     };
     let text = |name| filled.one(name).unwrap_or_default().to_owned();
     let mut trial = Trial { expression: text("expression"), key: text("key"), tried: Vec::new() };
-    let refused = match filled.one("deed") {
+    let refused = match filled.one("do") {
         Some("reload") => match state.act(&visit.actor, Verb::Reload).await {
             Ok(outcome) => return done("/console/rules", &outcome),
             Err(refused) => refused,

@@ -96,7 +96,7 @@ pub(super) async fn start(
 ) -> Response {
     let acted = async {
         let filled = filled?;
-        let plan = match filled.one("deed") {
+        let plan = match filled.one("do") {
             Some("sync") => false,
             Some("plan") => true,
             _ => return Err(unknown()),
@@ -335,7 +335,7 @@ async fn verb(state: &HttpState, id: &RunId, filled: &Fields) -> Result<Verb, Re
         Err(Refused::Conflict(said.to_owned()))
     };
     let reason = filled.one("reason").unwrap_or_default().to_owned();
-    Ok(match filled.one("deed").unwrap_or_default() {
+    Ok(match filled.one("do").unwrap_or_default() {
         "approve" => Verb::Approve { run, slice: Some(slice()?), whom: whom(filled, &source)? },
         "reject" => {
             if reason.is_empty() {

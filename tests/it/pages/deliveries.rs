@@ -50,36 +50,39 @@ async fn what_is_ticked_or_all_that_fits_is_replayed_or_discarded() {
     let one = pages.arrival("17", "employee.updated", "{}").await.id;
     let path = "/console/deliveries?state=dead&did=x";
 
-    let form = format!("whom=ticked&id={one}&id=0199-b&do=replay&why=HR+mended+it");
+    let form = format!("whom=ticked&id={one}&id=0199-b&do=replay&reason=HR+mended+it");
     let replayed = pages.post(path, &form).await;
     assert_eq!(replayed.status, 303, "{}", replayed.text);
     assert!(replayed.location.starts_with("/console/runs/0199-run?did="), "{}", replayed.location);
     let which = Which { ids: vec![one, DeliveryId::new("0199-b")], ..Which::default() };
-    let why = "HR mended it".to_owned();
-    assert_eq!(pages.made.wanted(), [Verb::Replay { which, why, per_minute: None }]);
+    let reason = "HR mended it".to_owned();
+    assert_eq!(pages.made.wanted(), [Verb::Replay { which, reason, per_minute: None }]);
 
-    let discarded = pages.post(path, "whom=all&do=discard&why=tests").await;
+    let discarded = pages.post(path, "whom=all&do=discard&reason=tests").await;
     let back = "/console/deliveries?state=dead&did=";
     assert!(discarded.location.starts_with(back), "{}", discarded.location);
     let which = Which { state: Some(DeliveryState::Dead), ..Which::default() };
     assert_eq!(pages.made.wanted(), [Verb::Discard { which, reason: "tests".to_owned() }]);
 
     for (form, why) in [
-        ("do=replay&why=x", "tick at least one"),
-        ("whom=ticked&do=replay&why=x&id=", "no delivery&#39;s id"),
-        ("whom=ticked&do=replay&why=x&id=%3Cscript%3E", "no delivery&#39;s id"),
+        ("do=replay&reason=x", "tick at least one"),
+        ("whom=ticked&do=replay&reason=x&id=", "no delivery&#39;s id"),
+        ("whom=ticked&do=replay&reason=x&id=%3Cscript%3E", "no delivery&#39;s id"),
         ("whom=all&do=replay", "say why"),
-        ("whom=all&do=replay&why=+++", "say why"),
-        ("whom=all&why=x", "nothing that can be done"),
-        ("whom=all&do=forget&why=x", "nothing that can be done"),
-        ("whom=everything&do=replay&why=x", "all that fit"),
+        ("whom=all&do=replay&reason=+++", "say why"),
+        ("whom=all&reason=x", "nothing that can be done"),
+        ("whom=all&do=forget&reason=x", "nothing that can be done"),
+        ("whom=everything&do=replay&reason=x", "all that fit"),
         ("", "tick at least one"),
     ] {
         pages.post(path, form).await.is_refused(422, why);
     }
     let many = "&id=0199".repeat(101);
-    pages.post(path, &format!("do=replay&why=x{many}")).await.is_refused(422, "100 can be ticked");
-    let long = format!("whom=all&do=replay&why={}", "x".repeat(1001));
+    pages
+        .post(path, &format!("do=replay&reason=x{many}"))
+        .await
+        .is_refused(422, "100 can be ticked");
+    let long = format!("whom=all&do=replay&reason={}", "x".repeat(1001));
     pages.post(path, &long).await.is_refused(422, "longer than 1000");
     assert!(pages.made.wanted().is_empty());
 }
@@ -97,7 +100,7 @@ async fn one_delivery_says_what_happened_and_what_to_do() {
     page.has("href=\"/console/people/bob/17\"");
     page.has_not("Preview the replay");
 
-    let form = "do=discard&why=seen";
+    let form = "do=discard&reason=seen";
     let discarded = pages.post(&path, form).await;
     assert!(discarded.location.starts_with(&format!("{path}?did=")), "{}", discarded.location);
     let which = Which { ids: vec![delivery.id], ..Which::default() };
@@ -106,7 +109,7 @@ async fn one_delivery_says_what_happened_and_what_to_do() {
     for wrong in ["0199", "%3Cscript%3E", "a%2Fb", "%FF", &"x".repeat(5000)] {
         let path = format!("/console/deliveries/{wrong}");
         pages.get(&path).await.is_refused(404, "here is no such");
-        pages.post(&path, "do=discard&why=x").await.is_refused(404, "here is no such");
+        pages.post(&path, "do=discard&reason=x").await.is_refused(404, "here is no such");
     }
     assert!(pages.made.wanted().is_empty());
 }

@@ -53,11 +53,11 @@ async fn one_cause_is_replayed_or_discarded_as_a_whole() {
         page.has(said);
     }
     let which = || Which { cause: Some("unmapped-1".to_owned()), ..Which::default() };
-    let replayed = pages.post(path, "do=replay&why=row+added").await;
+    let replayed = pages.post(path, "do=replay&reason=row+added").await;
     assert!(replayed.location.starts_with("/console/runs/0199-run?did="), "{}", replayed.location);
-    let why = "row added".to_owned();
-    assert_eq!(pages.made.wanted(), [Verb::Replay { which: which(), why, per_minute: None }]);
-    let discarded = pages.post(path, "do=discard&why=tests").await;
+    let reason = "row added".to_owned();
+    assert_eq!(pages.made.wanted(), [Verb::Replay { which: which(), reason, per_minute: None }]);
+    let discarded = pages.post(path, "do=discard&reason=tests").await;
     assert!(discarded.location.starts_with("/console/failures?did="), "{}", discarded.location);
     assert_eq!(pages.made.wanted(), [Verb::Discard { which: which(), reason: "tests".to_owned() }]);
 
@@ -65,7 +65,7 @@ async fn one_cause_is_replayed_or_discarded_as_a_whole() {
     for gone in ["gone", "%3Cscript%3E", &"x".repeat(3000)] {
         let path = format!("/console/failures/{gone}");
         pages.get(&path).await.is_refused(404, "othing fails by this cause");
-        let posted = pages.post(&path, "do=discard&why=x").await;
+        let posted = pages.post(&path, "do=discard&reason=x").await;
         assert!(matches!(posted.status, 404 | 422), "{}", posted.status);
     }
     assert!(pages.made.wanted().is_empty(), "a cause that is gone means no deliveries");

@@ -77,7 +77,7 @@ async fn whatever_is_sent_is_answered_in_the_frame_and_nothing_is_done() {
         format!("/console/deliveries/{}", delivery.id),
         "/console/failures/gone".to_owned(),
     ];
-    let huge = format!("do=replay&why={}", "x".repeat(100_000));
+    let huge = format!("do=replay&reason={}", "x".repeat(100_000));
     let forms = [
         "",
         "do",

@@ -106,10 +106,13 @@ async fn its_forms_do_what_they_say() {
     let told = pages.get(&synced.location).await;
     told.has("Sync_person is noted.");
 
-    let replayed = pages.post(path, "do=replay&why=mended").await;
+    let replayed = pages.post(path, "do=replay&reason=mended").await;
     assert!(replayed.location.starts_with("/console/runs/0199-run?did="), "{}", replayed.location);
-    let [Verb::Replay { which, why, .. }] = &pages.made.wanted()[..] else { panic!("a replay") };
-    assert_eq!((which.employee.as_ref(), why.as_str()), (Some(&person("17").employee), "mended"));
+    let [Verb::Replay { which, reason, .. }] = &pages.made.wanted()[..] else { panic!("a replay") };
+    assert_eq!(
+        (which.employee.as_ref(), reason.as_str()),
+        (Some(&person("17").employee), "mended")
+    );
     assert_eq!(which.state, Some(DeliveryState::Dead));
 
     let choices = [
@@ -168,7 +171,7 @@ async fn viewers_look_and_do_nothing() {
     for not in ["Sync now", "Show personal data", "Whose account is it", "Secretname"] {
         page.has_not(not);
     }
-    for form in ["do=sync", "do=unmask", "do=replay&why=x", "do=decide&choice=ignore"] {
+    for form in ["do=sync", "do=unmask", "do=replay&reason=x", "do=decide&choice=ignore"] {
         pages.post(path, form).await.is_refused(403, "that takes the access of an operator");
     }
     assert!(pages.made.wanted().is_empty());
@@ -184,16 +187,16 @@ async fn administrators_forget_whom_they_name() {
     page.has("Their id, 17");
     page.has_not("Lift it");
     for (form, why) in [
-        ("do=forget&why=asked", "type their id, 17"),
-        ("do=forget&confirm=18&why=asked", "type their id, 17"),
-        ("do=forget&confirm=bob%2F17&why=asked", "type their id, 17"),
+        ("do=forget&reason=asked", "type their id, 17"),
+        ("do=forget&confirm=18&reason=asked", "type their id, 17"),
+        ("do=forget&confirm=bob%2F17&reason=asked", "type their id, 17"),
         ("do=forget&confirm=17", "say why"),
-        ("do=forget&confirm=17&why=+++", "say why"),
+        ("do=forget&confirm=17&reason=+++", "say why"),
     ] {
         pages.post(path, form).await.is_refused(422, why);
     }
     assert!(pages.made.wanted().is_empty(), "nothing was done");
-    let done = pages.post(path, "do=forget&confirm=+17+&why=they+asked").await;
+    let done = pages.post(path, "do=forget&confirm=+17+&reason=they+asked").await;
     assert_eq!(done.status, 303, "{}", done.text);
     assert!(done.location.starts_with("/console/people?did="), "{}", done.location);
     let reason = Some("they asked".to_owned());
@@ -219,7 +222,7 @@ async fn nobody_else_forgets_anybody() {
         let gone = pages.get("/console/people/bob/18").await;
         gone.has("<dt>Forgotten</dt>");
         gone.has_not("Lift it");
-        for form in ["do=forget&confirm=17&why=asked", "do=remember"] {
+        for form in ["do=forget&confirm=17&reason=asked", "do=remember"] {
             pages.post(path, form).await.is_refused(403, "that takes the access of an");
         }
         assert!(pages.made.wanted().is_empty());

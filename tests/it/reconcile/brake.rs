@@ -200,7 +200,7 @@ async fn what_is_held_is_not_lost_sight_of_behind_replays() {
         let replay = Run::begun(RunId::fresh(), run.source.clone(), "ann", clock.now());
         let which = Which::default();
         let replay = Run {
-            kind: RunKind::Replay { which, why: "HR mended it".into(), per_minute: 60 },
+            kind: RunKind::Replay { which, reason: "HR mended it".into(), per_minute: 60 },
             state: RunState::Done,
             ended_at: Some(clock.now()),
             ..replay

@@ -27,7 +27,7 @@ async fn a_preview_that_nobody_confirms_expires() {
         let [same, renamed] = [1, 2].map(|n| town.actives()[n].clone());
         let letters = [failed(&town, &same).await, failed(&town, &renamed).await];
         town.change(&renamed, json!({"surname": "Renamed"}));
-        let which = ["--state", "dead", "--why", "the mail was freed"];
+        let which = ["--state", "dead", "--reason", "the mail was freed"];
 
         // Nobody serves: the command makes the preview, and nobody writes down that it is over.
         let first = run_id(&preview(&town, &which).await);

@@ -42,12 +42,12 @@ async fn a_preview_changes_nothing_and_is_confirmed_in_parts(kept: Kept) {
     town.hr("/_sandbox/faults", hide).await;
     let _serving = town.serve(&[]).await;
 
-    let seen = preview(&town, &["--state", "dead", "--why", "the mail was freed"]).await;
+    let seen = preview(&town, &["--state", "dead", "--reason", "the mail was freed"]).await;
     let run = &seen["run"];
     assert_eq!((&run["deliveries"], &run["people"]), (&json!(6), &json!(5)), "{seen:#}");
     assert_eq!((&run["in_step"], &run["fails"]), (&json!(1), &json!({"notVisible": 1})));
     assert!(run["state"]["previewed"].is_object(), "{run:#}");
-    assert_eq!(run["kind"]["replay"]["why"], "the mail was freed");
+    assert_eq!(run["kind"]["replay"]["reason"], "the mail was freed");
     let slices: Vec<_> = run["slices"].as_array().expect("slices").iter().collect();
     let counts: Vec<_> = slices.iter().map(|it| (&it["kind"], &it["people"])).collect();
     let (one, two) = (json!(1), json!(2));

@@ -67,7 +67,7 @@ async fn waits(on: &Fixture, replay: bool, sliced: bool) -> RunId {
     run.ended_at = Some(on.clock.now());
     if replay {
         let which = Which { state: Some(DeliveryState::Dead), ..Which::default() };
-        run.kind = RunKind::Replay { which, why: "a test".into(), per_minute: 60 };
+        run.kind = RunKind::Replay { which, reason: "a test".into(), per_minute: 60 };
         run.state = RunState::Previewed { until: on.later(3600) };
         run.ended_at = None;
     }
@@ -156,7 +156,8 @@ async fn of_two_who_replay_or_discard_the_same_one_is_told() {
         for round in 0..ROUNDS {
             let id = on.accept_and_settle(&format!("9{round}"), DeliveryState::Dead).await;
             let which = || Which { ids: vec![id.clone()], ..Which::default() };
-            let replay = || Verb::Replay { which: which(), why: "a test".into(), per_minute: None };
+            let replay =
+                || Verb::Replay { which: which(), reason: "a test".into(), per_minute: None };
             one_is_told(&at_once(&desk, replay(), replay()).await);
             one_is_told(&(Ok(Outcome::default()), desk.act(&operator("cem"), replay()).await));
 

@@ -71,7 +71,7 @@ async fn what_is_paused_waits_and_goes_on(kept: Kept) {
     // What was asked wrongly is not even written down.
     assert_eq!(verbs, [&turns[..], &["resume"]].concat());
     assert!(entries[0].refused && !entries[1].refused);
-    assert_eq!(entries[6].why.as_deref(), Some("the LMS is moved"));
+    assert_eq!(entries[6].reason.as_deref(), Some("the LMS is moved"));
 }
 
 async fn a_paused_lane_leaves_the_other_one_alone(kept: Kept) {

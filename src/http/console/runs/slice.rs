@@ -12,7 +12,7 @@ use super::super::frame::{self, Frame, Section};
 use super::super::visit::{Lenient, Visit};
 use super::{away, find, kind_name, title};
 use crate::http::HttpState;
-use crate::model::{ChangeKind, Item, ItemState, Personal, Refused, Run, RunId, Slice};
+use crate::model::{ChangeKind, Item, Personal, Refused, Run, RunId, Slice};
 use crate::report::{self, Step};
 use crate::store::StoreError;
 
@@ -121,9 +121,6 @@ fn row(item: &Item, personal: Personal) -> Row {
         account: item.account.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
         steps: report::steps(item, personal),
         cause: item.blame.as_ref().map(report::cause).unwrap_or_default(),
-        standing: match item.state {
-            ItemState::Held => "held",
-            _ => report::standing(item),
-        },
+        standing: report::standing(item),
     }
 }

@@ -24,7 +24,7 @@ pub async fn an_entry_is_kept_and_completed(mut on: Fixture) {
     on.store.write_audit(&begun).await.unwrap();
     on.reopen().await;
     assert_eq!(on.store.audit(None, 10).await.unwrap(), std::slice::from_ref(&begun));
-    let ended = AuditEntry { outcome: Some("1 person".into()), why: Some("\0".into()), ..begun };
+    let ended = AuditEntry { outcome: Some("1 person".into()), reason: Some("\0".into()), ..begun };
     on.store.write_audit(&ended).await.unwrap();
     assert_eq!(on.store.audit(None, 10).await.unwrap(), [ended]);
 }

@@ -225,7 +225,7 @@ pub async fn open_runs_are_found_however_old(mut on: Fixture) {
     save(&on, &waits).await;
     save(&on, &run(&on, RunId::fresh(), SourceName::new("ann"))).await;
     let kind =
-        RunKind::Replay { which: Which::default(), why: "HR mended it".into(), per_minute: 60 };
+        RunKind::Replay { which: Which::default(), reason: "HR mended it".into(), per_minute: 60 };
     for _ in 0..120 {
         let replay = run(&on, RunId::fresh(), bob());
         save(&on, &Run { kind: kind.clone(), ended_at: Some(on.clock.now()), ..replay }).await;
