@@ -191,10 +191,8 @@ pub(super) async fn strike(
     let mut last = known.fired;
     if !left_out {
         // A run that people made since then does as well.
-        let runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
-        let acted = runs.iter().filter(|run| !run.plan_only);
-        let newest = acted.map(|run| run.started_at).max();
-        last = last.max(newest);
+        let newest = store.runs(Some(source), Runs::Acting, 1).await?.pop();
+        last = last.max(newest.map(|run| run.started_at));
     }
     let is_due = table.is_due(last, since, now);
     let struck = write(store, source, |book| {

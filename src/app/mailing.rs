@@ -139,18 +139,15 @@ async fn next(
     outbox: &Outbox,
     now: Timestamp,
 ) -> Result<Option<Run>, StoreError> {
-    let is_next = |run: &Run| {
-        let is_news = match &outbox.upto {
-            Some(upto) if run.id <= *upto => {
-                let told = outbox.ended.get(&run.id);
-                told.is_some_and(|told| run.ended_at.is_some_and(|ended| ended != *told))
-            }
-            Some(_) => true,
-            None => run.ended_at.is_some_and(|ended| ended + NEWS > now),
-        };
-        is_news && !run.plan_only
+    let is_next = |run: &Run| match &outbox.upto {
+        Some(upto) if run.id <= *upto => {
+            let told = outbox.ended.get(&run.id);
+            told.is_some_and(|told| run.ended_at.is_some_and(|ended| ended != *told))
+        }
+        Some(_) => true,
+        None => run.ended_at.is_some_and(|ended| ended + NEWS > now),
     };
-    let mut runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
+    let mut runs = store.runs(Some(source), Runs::Acting, LATEST).await?;
     runs.retain(is_next);
     Ok(runs.pop().filter(|run| run.ended_at.is_some()))
 }

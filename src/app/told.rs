@@ -13,7 +13,7 @@ const PAGE: usize = 1_000;
 /// So many earlier runs are drawn.
 const BEFORE: usize = 30;
 
-/// So many runs are looked through for them: plans are between them.
+/// So many runs are looked through for them: later ones come first.
 const LOOKED_THROUGH: usize = 200;
 
 /// A run with all that its report needs.
@@ -60,11 +60,9 @@ impl ToldRun {
 }
 
 async fn before(store: &dyn Store, run: &Run) -> Result<Vec<Run>, StoreError> {
-    let which = if run.is_replay() { Runs::All } else { Runs::FullSyncs };
+    let which = if run.is_replay() { Runs::All } else { Runs::Acting };
     let mut runs = store.runs(Some(&run.source), which, LOOKED_THROUGH).await?;
-    runs.retain(|other| {
-        other.id < run.id && !other.plan_only && other.is_replay() == run.is_replay()
-    });
+    runs.retain(|other| other.id < run.id && other.is_replay() == run.is_replay());
     runs.truncate(BEFORE);
     Ok(runs)
 }

@@ -71,13 +71,13 @@ impl Watching {
         notices.extend(dead_letters(store, &pages).await?);
         for source in settings.sources.keys().map(SourceName::new) {
             let source = &source;
-            let mut runs = store.runs(Some(source), Runs::FullSyncs, LATEST).await?;
+            let mut runs = store.runs(Some(source), Runs::Acting, LATEST).await?;
             for open in store.runs(Some(source), Runs::Open, usize::MAX).await? {
-                if !open.is_replay() && runs.iter().all(|run| run.id != open.id) {
+                let acts = !open.is_replay() && !open.plan_only;
+                if acts && runs.iter().all(|run| run.id != open.id) {
                     runs.push(open);
                 }
             }
-            runs.retain(|run| !run.plan_only);
             for run in &runs {
                 let held = run.slices.iter().filter_map(|slice| held(run, slice));
                 notices.extend(held.map(|notice| notice.linked(pages.run(&run.id))));

@@ -36,6 +36,9 @@ pub struct RunsArgs {
     /// How many at most.
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
+    /// Only those that are under way or have something to be decided on, however old.
+    #[arg(long)]
+    open: bool,
     /// One JSON object per line.
     #[arg(long)]
     json: bool,
@@ -95,7 +98,7 @@ pub async fn run(
     let desk = &Desk::new(Arc::new(settings), Arc::clone(&store), clock.clone());
     let store = store.as_ref();
     Terminal::real(async |terminal| match args.command {
-        None => list(args.limit, args.json, store, clock, &zone, terminal).await,
+        None => list(&args, store, clock, &zone, terminal).await,
         Some(Command::Show(args)) => show::show(&args, store, zone, terminal).await,
         Some(Command::Watch(args)) => watch::watch(&args, store, clock, zone, terminal).await,
         Some(Command::Approve(args)) => decide::approve(&args, desk, store, terminal).await,
@@ -114,21 +117,25 @@ pub async fn run(
 }
 
 async fn list(
-    limit: usize,
-    json: bool,
+    args: &RunsArgs,
     store: &dyn Store,
     clock: &Clock,
     zone: &TimeZone,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let mut runs = store.runs(None, Runs::All, limit.saturating_add(1)).await?;
+    let limit = args.limit;
+    let which = if args.open { Runs::Open } else { Runs::All };
+    let mut runs = store.runs(None, which, limit.saturating_add(1)).await?;
     let more = runs.len() > limit;
     runs.truncate(limit);
     if runs.is_empty() {
-        terminal.note("There was no run yet. `instep sync --plan` looks, `instep sync` acts.")?;
+        terminal.note(match which {
+            Runs::Open => "No run is under way, and none has anything to be decided on.",
+            _ => "There was no run yet. `instep sync --plan` looks, `instep sync` acts.",
+        })?;
         return Ok(Exit::Nothing);
     }
-    if json {
+    if args.json {
         for run in &runs {
             terminal.line(&serde_json::to_string(run)?)?;
         }

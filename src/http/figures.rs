@@ -111,8 +111,7 @@ async fn read(
     }
     let (mut syncs, mut held) = (Vec::new(), BTreeMap::new());
     for name in sources.iter().map(|name| SourceName::new(*name)) {
-        let newest = store.runs(Some(&name), Runs::FullSyncs, RUNS).await?;
-        syncs.extend(newest.into_iter().filter(|run| !run.plan_only));
+        syncs.extend(store.runs(Some(&name), Runs::Acting, RUNS).await?);
         let mut kinds = BTreeMap::from(ChangeKind::ALL.map(|kind| (kind, 0)));
         for run in store.runs(Some(&name), Runs::Open, usize::MAX).await? {
             let slices = run.slices.iter().filter(|_| !run.plan_only && !run.is_replay());

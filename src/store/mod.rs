@@ -172,8 +172,10 @@ pub struct Links {
 pub enum Runs {
     /// All of them.
     All,
-    /// Those that compare everybody. There can be any number of replays between two of them.
+    /// Those that compare everybody. There can be any number of replays between two of them...
     FullSyncs,
+    /// ...and any number that only look between two that act.
+    Acting,
     /// Those with which somebody has yet to go on, however old: see [`Run::is_open`].
     Open,
 }
@@ -184,6 +186,7 @@ impl Runs {
         match self {
             Self::All => true,
             Self::FullSyncs => !run.is_replay(),
+            Self::Acting => !run.is_replay() && !run.plan_only,
             Self::Open => run.is_open(),
         }
     }

@@ -117,6 +117,10 @@ async fn every_page_is_well_in_every_guise() {
         rest.split('"').next().expect("a version").to_owned()
     };
     let version = version.await;
+    let all = text(&http, &open, "/console/runs").await;
+    let waiting = text(&http, &open, "/console/runs?open=1").await;
+    let rows = |page: &str| page.matches("<tr><td").count();
+    assert!(rows(&all) == 2 && rows(&waiting) == 1 && waiting.contains(&run), "{waiting}");
     // One of those who came as events.
     let somebody = town.actives().pop().expect("somebody");
     let delivery = town.deliveries_of(&somebody).await[0].id.clone();

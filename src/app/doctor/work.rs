@@ -23,9 +23,6 @@ const LATE: SignedDuration = SignedDuration::from_hours(1);
 /// So many of the newest dead letters are told apart by their code.
 const DEAD: usize = 1_000;
 
-/// Among so many runs is the last one.
-const RUNS: usize = 20;
-
 /// Looks at everything.
 pub(super) async fn look(
     store: &dyn Store,
@@ -151,14 +148,17 @@ async fn full_sync(
         .sum();
     if held > 0 {
         let message = match held {
-            1 => "1 person's change waits for approval: `instep runs` lists the runs".to_owned(),
-            _ => format!("{held} people's changes wait for approval: `instep runs` lists the runs"),
+            1 => "1 person's change waits for approval: `instep runs --open` lists the runs"
+                .to_owned(),
+            _ => format!(
+                "{held} people's changes wait for approval: `instep runs --open` lists the runs"
+            ),
         };
         found.look(part, message);
     }
     let table = Timetable::of(&settings.sync.schedule);
-    let newest = store.runs(Some(source), Runs::FullSyncs, RUNS).await?;
-    let Some(last) = newest.iter().find(|run| !run.plan_only) else {
+    let newest = store.runs(Some(source), Runs::Acting, 1).await?;
+    let Some(last) = newest.first() else {
         let next = table.and_then(|table| table.next(now));
         let next = next.map_or("never".to_owned(), |next| whole(next).to_string());
         found.look(part, format!("there was none yet; the next one: {next}"));

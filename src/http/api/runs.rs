@@ -18,6 +18,8 @@ use crate::store;
 pub(super) struct Query {
     source: Option<SourceName>,
     #[serde(default)]
+    open: bool,
+    #[serde(default)]
     limit: Limit,
 }
 
@@ -31,9 +33,10 @@ pub(super) struct Runs {
 pub(super) async fn list(
     State(state): State<Arc<HttpState>>,
     _: Caller,
-    Asked(Query { source, limit: Limit(most) }): Asked<Query>,
+    Asked(Query { source, open, limit: Limit(most) }): Asked<Query>,
 ) -> Result<Json<Runs>, Problem> {
-    let runs = state.store.runs(source.as_ref(), store::Runs::All, most).await?;
+    let which = if open { store::Runs::Open } else { store::Runs::All };
+    let runs = state.store.runs(source.as_ref(), which, most).await?;
     Ok(Json(Runs { runs }))
 }
 

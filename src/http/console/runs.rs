@@ -41,14 +41,24 @@ struct List {
     frame: Frame,
     runs: Vec<Run>,
     sources: Vec<SourceName>,
+    asked: Asked,
     /// How many to ask for to see more.
     more: Option<usize>,
 }
 
-#[derive(Default, Deserialize)]
+/// The query of the list.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     most: usize,
+    /// Only those that are open; a form sends `1`.
+    open: String,
+}
+
+impl Asked {
+    fn open(&self) -> bool {
+        self.open == "1"
+    }
 }
 
 /// `GET /console/runs`
@@ -57,20 +67,18 @@ pub(super) async fn list(
     visit: Visit,
     Lenient(asked): Lenient<Asked>,
 ) -> Response {
-    let shown = match asked.most {
-        0 => SHOWN,
-        most => most.min(MOST),
-    };
-    listed(&state, visit, shown, None).await
+    listed(&state, visit, asked, None).await
 }
 
 async fn listed(
     state: &HttpState,
     visit: Visit,
-    shown: usize,
+    asked: Asked,
     refused: Option<&Refused>,
 ) -> Response {
-    let mut runs = match state.store.runs(None, Runs::All, shown + 1).await {
+    let shown = if asked.most == 0 { SHOWN } else { asked.most.min(MOST) };
+    let which = if asked.open() { Runs::Open } else { Runs::All };
+    let mut runs = match state.store.runs(None, which, shown + 1).await {
         Ok(runs) => runs,
         Err(error) => return away(visit, &error),
     };
@@ -81,7 +89,7 @@ async fn listed(
         _ => Vec::new(),
     };
     let frame = visit.frame(Section::Runs).refused(refused);
-    frame::page_after(&List { frame, runs, sources, more }, refused)
+    frame::page_after(&List { frame, runs, sources, asked, more }, refused)
 }
 
 fn away(visit: Visit, error: &StoreError) -> Response {
@@ -106,7 +114,7 @@ pub(super) async fn start(
     };
     match acted.await {
         Ok(outcome) => done("/console/runs", &outcome),
-        Err(refused) => listed(&state, visit, SHOWN, Some(&refused)).await,
+        Err(refused) => listed(&state, visit, Asked::default(), Some(&refused)).await,
     }
 }
 

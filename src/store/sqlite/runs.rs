@@ -82,7 +82,7 @@ pub(super) fn runs(
             "SELECT id, record FROM run WHERE open = 1 AND (?1 IS NULL OR source = ?1) \
              ORDER BY id DESC"
         }
-        Runs::All | Runs::FullSyncs => {
+        Runs::All | Runs::FullSyncs | Runs::Acting => {
             "SELECT id, record FROM run WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC"
         }
     })?;

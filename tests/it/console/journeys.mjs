@@ -63,7 +63,7 @@ async function approveInPart(browser) {
   // What she did comes to him by itself; what he had open before is refused.
   await ben.getByText("approved it for 2 people").waitFor();
   const again = await ben.evaluate(async (path) => {
-    const body = new URLSearchParams({ deed: "approve", slice: "deactivate", whom: "all", seen: "held" });
+    const body = new URLSearchParams({ do: "approve", slice: "deactivate", whom: "all", seen: "held" });
     const answer = await fetch(path, { method: "POST", body });
     return { status: answer.status, text: await answer.text() };
   }, "/console/runs/" + run);

@@ -156,18 +156,19 @@ impl Server {
 
     /// Sends it a command.
     pub fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> T {
-        command.query(&mut self.connection().expect("a connection")).expect("an answer")
+        let connection = self.connection(PATIENCE);
+        command.query(&mut connection.expect("a connection")).expect("an answer")
     }
 
     /// Sends it a command; nothing when it does not answer.
     pub fn try_ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        command.query(&mut self.connection().ok()?).ok()
+        command.query(&mut self.connection(Duration::from_secs(2)).ok()?).ok()
     }
 
-    fn connection(&self) -> redis::RedisResult<redis::Connection> {
-        let connection =
-            redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(2))?;
-        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+    /// One that is there, and answers, within this time: the machine may be busy.
+    fn connection(&self, within: Duration) -> redis::RedisResult<redis::Connection> {
+        let connection = redis::Client::open(self.url())?.get_connection_with_timeout(within)?;
+        connection.set_read_timeout(Some(within.max(Duration::from_secs(10))))?;
         Ok(connection)
     }
 }
@@ -275,15 +276,17 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// A group that is ready to fail over.
-    pub fn start() -> Self {
+    /// A group that fails over when its master does not answer for so long.
+    pub fn start(down_after: Duration) -> Self {
         let [master, replica] = [Server::single(), Server::single()];
         replica.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(master.port));
         let group = Self { watcher: Server::new("", &["--sentinel"]), master, replica };
         group.watcher.ask::<()>(
             cmd("SENTINEL").arg("MONITOR").arg(NAME).arg("127.0.0.1").arg(group.master.port).arg(1),
         );
-        for (option, value) in [("down-after-milliseconds", 500), ("failover-timeout", 3000)] {
+        let down_after = down_after.as_millis();
+        for (option, value) in [("down-after-milliseconds", down_after), ("failover-timeout", 3000)]
+        {
             group.watcher.ask::<()>(cmd("SENTINEL").arg("SET").arg(NAME).arg(option).arg(value));
         }
         wait_for("the replica", || {
@@ -294,10 +297,15 @@ impl Sentinel {
         group
     }
 
+    /// A group that does not fail over, however busy the machine is.
+    pub fn steady() -> Self {
+        Self::start(Duration::from_secs(300))
+    }
+
     /// One for all tests that leave it as it is.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Sentinel> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(Self::steady)
     }
 
     /// Where it is.

@@ -210,6 +210,8 @@ async fn what_is_held_is_not_lost_sight_of_behind_replays() {
     let doctor = town.cli(&["doctor"]).await.stdout;
     let doctor = String::from_utf8_lossy(&doctor);
     assert!(doctor.contains("12 people's changes wait for approval"), "{doctor}");
+    let open = town.told(&["runs", "--open", "--json"]).await;
+    assert!(open.lines().count() == 1 && open.contains(run.id.as_str()), "{open}");
     let figures = town.http().get(serving.url("/metrics")).send().await.expect("an answer");
     let figures = figures.text().await.expect("text");
     let gauge = "instep_held_people{source=\"bob\",change=\"deactivate\"} 12";

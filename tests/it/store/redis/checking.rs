@@ -26,7 +26,7 @@ async fn a_trustworthy_redis_gets_no_warning() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_failover_can_lose_is_said() {
-    let group = tokio::task::spawn_blocking(Sentinel::start).await.unwrap();
+    let group = tokio::task::spawn_blocking(Sentinel::steady).await.unwrap();
     let store = connect(&group.url(), "own", &Clock::system());
     let said = store.check().await.unwrap().join("\n");
     assert!(said.contains("min-replicas-to-write") && said.lines().count() == 1, "{said}");

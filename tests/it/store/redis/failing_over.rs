@@ -1,5 +1,7 @@
 //! Another server takes over: by Sentinel, or by moving the slot inside a Cluster.
 
+use std::time::Duration;
+
 use instep::model::{DeliveryState, Fate, Lane};
 use instep::store::{Accepted, Store};
 
@@ -9,7 +11,8 @@ use crate::store::suite::{Fixture, arrival, ids, lease, repeat_of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_master_is_found() {
-    let group = tokio::task::spawn_blocking(Sentinel::start).await.unwrap();
+    let start = || Sentinel::start(Duration::from_secs(2));
+    let group = tokio::task::spawn_blocking(start).await.unwrap();
     let clock = Fixture::clock();
     let store = connect(&group.url(), "own", &clock);
     let take_in = async |employee: &str| {

@@ -237,7 +237,13 @@ pub async fn open_runs_are_found_however_old(mut on: Fixture) {
     assert_eq!(on.store.runs(None, Runs::Open, 10).await.unwrap().len(), 3, "of every source");
     let syncs = on.store.runs(Some(&bob()), Runs::FullSyncs, 1).await.unwrap();
     assert_eq!(syncs, std::slice::from_ref(&waits));
-    assert_eq!(on.store.runs(Some(&bob()), Runs::FullSyncs, 9).await.unwrap().len(), 2);
+    let looked = Run { plan_only: true, ..ended(&on).await };
+    let looked = Run { revision: 2, ..looked };
+    save(&on, &looked).await;
+    let syncs = on.store.runs(Some(&bob()), Runs::FullSyncs, 9).await.unwrap();
+    let ids: Vec<_> = syncs.iter().map(|run| &run.id).collect();
+    assert_eq!(ids, [&looked.id, &waits.id, &under_way.id]);
+    assert_eq!(on.store.runs(Some(&bob()), Runs::Acting, 9).await.unwrap(), syncs[1..]);
 
     let mut closed = Run { revision: 3, ..waits };
     closed.slices[0].state = SliceState::Expired;
