@@ -96,15 +96,17 @@ impl Shelf {
             }
             self.quiet.note(notice.clone(), now, manners);
         }
-        let is_shown = |topic: Topic, about: &str| {
-            notices.iter().any(|notice| notice.topic == topic && notice.about == about)
-        };
         for (topic, about) in std::mem::replace(&mut self.there, there) {
-            if !is_shown(topic, &about) {
+            if !is_shown(notices, topic, &about) {
                 self.quiet.note(watching::over(topic, &about), now, manners);
             }
         }
     }
+}
+
+/// Whether a look showed it, or its end.
+fn is_shown(notices: &[Notice], topic: Topic, about: &str) -> bool {
+    notices.iter().any(|notice| notice.topic == topic && notice.about == about)
 }
 
 impl Telling {
@@ -123,7 +125,7 @@ impl Telling {
         let notices = self.watching.look(store, &self.settings, now).await?;
         let manners = Manners::new(self.settings.notify.quiet);
         for channel in &self.channels {
-            bring(store, channel, &notices, &manners, &self.clock).await?;
+            bring(store, channel, &notices, &manners, &self.settings, &self.clock).await?;
         }
         Ok(())
     }
@@ -135,6 +137,7 @@ async fn bring(
     channel: &Channel,
     notices: &[Notice],
     manners: &Manners,
+    settings: &Settings,
     clock: &Clock,
 ) -> Result<(), StoreError> {
     let now = clock.now();
@@ -145,8 +148,14 @@ async fn bring(
     if known.until.is_some_and(|until| until > now) {
         return Ok(());
     }
+    let mut notices = notices.to_vec();
+    for (topic, about) in &known.there {
+        if !is_shown(&notices, *topic, about) {
+            notices.extend(watching::behind_others(store, settings, *topic, about).await?);
+        }
+    }
     let mut shelf = Shelf { until: None, ..known.clone() };
-    shelf.take(notices, now, manners);
+    shelf.take(&notices, now, manners);
     let due = shelf.quiet.due(now, manners);
     shelf.until = due.as_ref().map(|_| now + SENDING);
     if shelf == known {
@@ -193,6 +202,8 @@ async fn put(
 
 #[cfg(test)]
 mod chats;
+#[cfg(test)]
+mod crowded;
 #[cfg(test)]
 mod expiring;
 #[cfg(test)]

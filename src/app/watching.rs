@@ -38,8 +38,11 @@ const LOST_PERCENT: u64 = 5;
 /// ...and so many at least.
 const LOST_LEAST: u64 = 5;
 
-/// The code under which the live road's brake ends deliveries.
+/// The code under which the live road's brake ends deliveries...
 const BRAKE: &str = "brake";
+
+/// ...and what is told of them is about this.
+const LIVE: &str = "live";
 
 /// Looks again and again, and remembers what it has counted.
 #[derive(Default)]
@@ -133,12 +136,34 @@ pub(super) fn over(topic: Topic, about: &str) -> Notice {
         Topic::Hold if about == "target" => "The LMS is back".to_owned(),
         Topic::Hold => format!("The {about} is back"),
         Topic::DeadLetters => format!("No dead letters any more: {about}"),
+        Topic::Brake if about == LIVE => {
+            "No deactivation is stopped by the brake any more".to_owned()
+        }
         Topic::Secret if about.starts_with(secrets::API_TOKEN) => {
             format!("The {about} counts no more, and is not kept")
         }
         _ => format!("Over: {} ({about})", topic.word()),
     };
     ended(topic, about, title)
+}
+
+/// A state that a look did not show although it may be there: dead letters behind very many newer ones.
+pub(super) async fn behind_others(
+    store: &dyn Store,
+    settings: &Settings,
+    topic: Topic,
+    about: &str,
+) -> Result<Option<Notice>, StoreError> {
+    let code = match topic {
+        Topic::DeadLetters => about,
+        Topic::Brake if about == LIVE => BRAKE,
+        _ => return Ok(None),
+    };
+    let state = Some(DeliveryState::Dead);
+    let filter = Filter { state, code: Some(code.to_owned()), ..Filter::default() };
+    let newest = store.deliveries(&filter, 1).await?.pop();
+    let pages = Pages::of(&settings.server);
+    Ok(newest.map(|newest| dead_letter(code, "at least ", 1, pages.delivery(&newest.id))))
 }
 
 /// Deliveries that need a person, by their causes.
@@ -152,20 +177,24 @@ async fn dead_letters(store: &dyn Store, pages: &Pages) -> Result<Vec<Notice>, S
         let code = delivery.code.unwrap_or_else(|| "no code".to_owned());
         causes.entry(code).or_insert((0, delivery.id)).0 += 1;
     }
-    let notice = |(code, (many, newest)): (String, (u64, DeliveryId))| {
-        let page = pages.delivery(&newest);
-        let list = format!("`instep deliveries --state dead --code {code}` lists them.");
-        if code == BRAKE {
-            let stopped = words::count(many, "deactivation", "deactivations");
-            let title = format!("{more}{stopped} stopped by the brake");
-            let line = "More events than in any usual hour say that somebody has left.";
-            let lines = vec![line.to_owned()];
-            return began(Topic::Brake, "live", title, lines, Some(list)).linked(page);
-        }
-        let title = format!("{more}{}: {code}", words::count(many, "dead letter", "dead letters"));
-        began(Topic::DeadLetters, &code, title, Vec::new(), Some(list)).linked(page)
-    };
-    Ok(causes.into_iter().take(CAUSES).map(notice).collect())
+    let notices = causes
+        .into_iter()
+        .take(CAUSES)
+        .map(|(code, (many, newest))| dead_letter(&code, more, many, pages.delivery(&newest)));
+    Ok(notices.collect())
+}
+
+fn dead_letter(code: &str, more: &str, many: u64, page: Option<String>) -> Notice {
+    let list = format!("`instep deliveries --state dead --code {code}` lists them.");
+    if code == BRAKE {
+        let stopped = words::count(many, "deactivation", "deactivations");
+        let title = format!("{more}{stopped} stopped by the brake");
+        let line = "More events than in any usual hour say that somebody has left.";
+        let lines = vec![line.to_owned()];
+        return began(Topic::Brake, LIVE, title, lines, Some(list)).linked(page);
+    }
+    let title = format!("{more}{}: {code}", words::count(many, "dead letter", "dead letters"));
+    began(Topic::DeadLetters, code, title, Vec::new(), Some(list)).linked(page)
 }
 
 /// A slice that the brake stopped, or what became of it.
