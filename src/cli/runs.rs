@@ -24,7 +24,7 @@ use super::deliveries::{Exit, Terminal};
 use crate::app::Desk;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::{Personal, Run, RunState, SliceState, Verb};
+use crate::model::{Personal, Run, RunState, Verb};
 use crate::store::{Runs, Store};
 
 /// Lists runs, newest first.
@@ -201,8 +201,7 @@ fn state(run: &Run, now: Timestamp) -> &'static str {
 
 /// How many people's changes wait for an approval.
 fn held(run: &Run) -> u64 {
-    let held = |slice: &&crate::model::Slice| matches!(slice.state, SliceState::Held { .. });
-    run.slices.iter().filter(held).map(|slice| slice.people).sum()
+    run.held().map(|slice| slice.people).sum()
 }
 
 /// Whether somebody must look: something is held or failed, HR's answer was not complete, or the

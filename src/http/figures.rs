@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::exposition::Page;
 use super::health::Said;
 use crate::clock::{Deadline, elapsed_ms};
-use crate::model::{ChangeKind, DeliveryState, Pauses, Run, RunState, SliceState, SourceName};
+use crate::model::{ChangeKind, DeliveryState, Pauses, Run, RunState, SourceName};
 use crate::store::{Filter, Runs, Store, StoreError};
 
 /// How long dead letters and runs are believed.
@@ -114,8 +114,7 @@ async fn read(
         syncs.extend(store.runs(Some(&name), Runs::Acting, RUNS).await?);
         let mut kinds = BTreeMap::from(ChangeKind::ALL.map(|kind| (kind, 0)));
         for run in store.runs(Some(&name), Runs::Open, usize::MAX).await? {
-            let slices = run.slices.iter().filter(|_| !run.plan_only && !run.is_replay());
-            for slice in slices.filter(|it| matches!(it.state, SliceState::Held { .. })) {
+            for slice in run.held().filter(|_| !run.plan_only && !run.is_replay()) {
                 *kinds.entry(slice.kind).or_default() += slice.people;
             }
         }

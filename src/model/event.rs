@@ -15,6 +15,10 @@ pub const MANAGER_ARRIVED: &str = "manager.arrived";
 /// The kind of our own event by which a human asks for one person to be read again now.
 pub const ASKED: &str = "asked";
 
+/// The kind of our own event after a turn whose lease was lost: what it wrote may have come after
+/// what another worker wrote.
+pub const LEASE_LOST: &str = "lease.lost";
+
 /// The kind of event by which HiBob tells that somebody was deleted.
 pub const DELETED: &str = "employee.deleted";
 

@@ -32,7 +32,9 @@ pub use audit::AuditEntry;
 pub use catalogue::{Catalogue, CustomField, CustomKind, Group, Needs};
 pub use delivery::{Attempt, Delivery, DeliveryState, IN_BULK, Lane};
 pub use employee::{Answer, Record, Seen};
-pub use event::{APPOINTMENT, ASKED, Arrival, DELETED, Event, FORGOTTEN, Fate, MANAGER_ARRIVED};
+pub use event::{
+    APPOINTMENT, ASKED, Arrival, DELETED, Event, FORGOTTEN, Fate, LEASE_LOST, MANAGER_ARRIVED,
+};
 pub use failure::{Failure, Which};
 pub use ids::{
     AccountId, AuditId, CustomFieldId, DeliveryId, EmployeeId, EventId, GroupId, Person, RunId,

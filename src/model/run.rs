@@ -196,11 +196,14 @@ impl Run {
         matches!(self.kind, RunKind::Replay { .. })
     }
 
-    /// Whether somebody has yet to go on with it or to decide: it has not ended, or one of its slices
-    /// is held.
+    /// What the brake holds, or in a run that only looks: would hold.
+    pub fn held(&self) -> impl Iterator<Item = &Slice> {
+        self.slices.iter().filter(|slice| matches!(slice.state, SliceState::Held { .. }))
+    }
+
+    /// Whether somebody has yet to go on with it or to decide: it has not ended, or something is held.
     pub fn is_open(&self) -> bool {
-        let is_held = |slice: &Slice| matches!(slice.state, SliceState::Held { .. });
-        self.ended_at.is_none() || self.slices.iter().any(is_held)
+        self.ended_at.is_none() || !self.plan_only && self.held().next().is_some()
     }
 
     /// Whether it is a preview that nobody confirms any more: its time is over.

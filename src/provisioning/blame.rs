@@ -15,7 +15,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::drift;
-use crate::model::event::{APPOINTMENT, ASKED, MANAGER_ARRIVED};
+use crate::model::event::{APPOINTMENT, ASKED, LEASE_LOST, MANAGER_ARRIVED};
 use crate::model::run::{SYNC, SYNC_ABSENT};
 use crate::model::{
     Account, AccountStatus, Blame, Catalogue, Delivery, DeliveryState, Drift, Field, Lane, Link,
@@ -96,7 +96,7 @@ fn decided_otherwise(delivery: &Delivery, rules: &str) -> bool {
 /// Whether HR told us; what we queued ourselves is no news. A replay may put an event into the bulk
 /// lane.
 fn is_event(delivery: &Delivery) -> bool {
-    let ours = [APPOINTMENT, ASKED, MANAGER_ARRIVED, SYNC, SYNC_ABSENT];
+    let ours = [APPOINTMENT, ASKED, LEASE_LOST, MANAGER_ARRIVED, SYNC, SYNC_ABSENT];
     !ours.contains(&&*delivery.kind) && (delivery.lane == Lane::Live || delivery.replays > 0)
 }
 

@@ -128,7 +128,8 @@ pub async fn reject(
     Ok(run)
 }
 
-/// Stops a run: what it queued and no worker has begun is not applied any more.
+/// Stops a run: what it queued and no worker has begun is not applied any more, and what it holds is
+/// rejected.
 ///
 /// # Errors
 /// When there is no such run, or it has ended.
@@ -145,6 +146,10 @@ pub async fn cancel(
             return Err(ReconcileError::NotHeld(format!(
                 "run {id} has ended: there is nothing to cancel"
             )));
+        }
+        for slice in run.slices.iter_mut().filter(|slice| slice.open() > 0) {
+            let (by, reason) = (by.to_owned(), "the run was cancelled".to_owned());
+            slice.reject(Rejection { by, at: now, reason });
         }
         run.state = RunState::Cancelled { by: by.to_owned() };
         run.ended_at = Some(now);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{count, duration, hour, moment, number, people, plain};
 use super::{Report, replay, sections};
-use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, Slice, SliceState};
+use crate::model::{ChangeKind, Drift, ItemState, Run, RunState, SliceState};
 
 /// The facts in the order in which they are told.
 #[derive(Clone, Debug)]
@@ -236,12 +236,7 @@ fn when(report: &Report<'_>) -> String {
 /// The verdict: the gravest thing first, what is well at the end.
 fn verdict(run: &Run, totals: &Totals) -> (Tone, String) {
     let all = &totals.all;
-    let held: Vec<String> = run
-        .slices
-        .iter()
-        .filter(|slice| matches!(slice.state, SliceState::Held { .. }))
-        .map(|slice| changes(slice.kind, slice.people))
-        .collect();
+    let held: Vec<String> = run.held().map(|slice| changes(slice.kind, slice.people)).collect();
     let are_held = match held.as_slice() {
         [] => None,
         [one] => Some(format!("{one} held")),
@@ -351,8 +346,7 @@ fn figures(run: &Run, totals: &Totals) -> Vec<Figure> {
         figures.push(figure(all.waiting, "waiting", Tone::Plain));
     }
     if run.plan_only {
-        let is_held = |slice: &&Slice| matches!(slice.state, SliceState::Held { .. });
-        let held = run.slices.iter().filter(is_held).map(|slice| slice.people).sum();
+        let held = run.held().map(|slice| slice.people).sum();
         figures.push(figure(held, "would be held", unless_none(held, Tone::Look)));
     } else {
         figures.push(figure(all.held, "held", unless_none(all.held, Tone::Look)));

@@ -58,7 +58,7 @@ impl Worker {
             let known = found.is_none()
                 && last.is_none()
                 && !is_chosen_anew(case, link)
-                && !case.is_ordered()
+                && !case.sees_account()
                 && !self.may_be_protected(link);
             let planned = if known {
                 let policy = &self.target.policy;

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::Worker;
 use super::hold::Failure;
+use super::ordered::is_after_a_loss;
 use super::process::Case;
 use super::retry::Verdict;
 use super::swap::SWAPPING;
 use crate::clock::elapsed_ms;
-use crate::model::{APPOINTMENT, DELETED, Delivery, DeliveryState, Lane, MANAGER_ARRIVED};
+use crate::model::{
+    APPOINTMENT, DELETED, Delivery, DeliveryState, LEASE_LOST, Lane, MANAGER_ARRIVED,
+};
 use crate::store::{Filter, Lease};
 
 /// A person whom HiBob does not show is looked for so often before a human is asked.
@@ -45,7 +48,7 @@ impl Worker {
         case.lease.deliveries.iter().filter(move |delivery| {
             delivery.lane == Lane::Live
                 // Of what we tell ourselves HiBob has nothing to show.
-                && !matches!(delivery.kind.as_str(), APPOINTMENT | MANAGER_ARRIVED)
+                && !matches!(delivery.kind.as_str(), APPOINTMENT | LEASE_LOST | MANAGER_ARRIVED)
                 && delivery.looks == 0
                 && u128::from(elapsed_ms(delivery.received_at, case.started)) < look
         })
@@ -61,19 +64,17 @@ impl Worker {
         })
     }
 
-    /// Whether a worker before us died with this person or was too slow. A call of its own may still
-    /// be under way and take effect after ours: that gets one more look too.
-    fn follows_a_loss(&self, case: &Case) -> bool {
-        let mut deliveries = case.lease.deliveries.iter();
-        !self.settings.second_look.is_zero()
-            && deliveries.any(|delivery| delivery.kills > 0 && delivery.looks == 0)
+    /// Whether there is one more look after a loss: a call of the lost worker may be under way still.
+    fn looks_after_loss(&self, case: &Case) -> bool {
+        let is_first = |it: &Delivery| is_after_a_loss(it) && it.looks == 0;
+        !self.settings.second_look.is_zero() && case.lease.deliveries.iter().any(is_first)
     }
 
     /// Something was done. Of several changes that were read together HiBob may have shown only the
     /// first: then there is one more look. Events of the same type mean several changes.
     pub(super) fn changed(&self, case: &Case, outcome: String) -> End {
         let mut kinds = HashSet::new();
-        if self.follows_a_loss(case) {
+        if self.looks_after_loss(case) {
             let why = format!("{outcome}; a worker was lost before, so one more look");
             End::LookLater(self.settings.second_look, why)
         } else if self.fresh(case).all(|delivery| kinds.insert(&delivery.kind)) {
@@ -86,7 +87,7 @@ impl Worker {
     /// Nothing was to be done. An event so fresh that HiBob may not show its change yet gets one
     /// second look.
     pub(super) fn nothing(&self, case: &Case, why: &str) -> End {
-        if self.follows_a_loss(case) {
+        if self.looks_after_loss(case) {
             let look = self.settings.second_look;
             End::LookLater(look, format!("{why}; a worker was lost before, so one more look"))
         } else if self.fresh(case).next().is_some() {

@@ -1,5 +1,5 @@
-//! Work that a full sync ordered. It is done by what is true when it is done: the account is looked
-//! at, whatever the link says, for the link is what the run found to be out of step.
+//! Work that a full sync ordered, or that follows a loss. It is done by what is true when it is done:
+//! the account is looked at, whatever the link says, for the link is what was found to be out of step.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::retry::Verdict;
 use super::turn::lane;
 use super::{Live, Worker};
 use crate::model::{
-    ASKED, Account, AccountId, AccountStatus, Delivery, Desired, FoundBy, Link, Order, RunId,
-    RunState, SYNC, SYNC_ABSENT,
+    ASKED, Account, AccountId, AccountStatus, Delivery, Desired, FoundBy, LEASE_LOST, Link, Order,
+    RunId, RunState, SYNC, SYNC_ABSENT,
 };
 use crate::store::{Lease, StoreError};
 use crate::targets::TargetError;
@@ -23,15 +23,29 @@ pub(super) fn is_ordered(delivery: &Delivery) -> bool {
     matches!(delivery.kind.as_str(), SYNC | SYNC_ABSENT)
 }
 
+/// Whether a worker was lost while it had this in hand, or this tells of such a loss.
+pub(super) fn is_after_a_loss(delivery: &Delivery) -> bool {
+    delivery.kills > 0 || delivery.kind == LEASE_LOST
+}
+
 impl Case {
-    /// Whether a run or a human ordered some of it, so that the account is looked at.
-    pub(super) fn is_ordered(&self) -> bool {
-        self.lease.deliveries.iter().any(|it| is_ordered(it) || it.kind == ASKED)
+    /// Whether the account is looked at, whatever the link says of it: a run or a human ordered it, or
+    /// a worker was lost.
+    pub(super) fn sees_account(&self) -> bool {
+        let asked = |it: &Delivery| is_ordered(it) || it.kind == ASKED;
+        self.lease.deliveries.iter().any(asked) || self.follows_a_loss()
+    }
+
+    /// Whether a worker before us died with this person or was too slow. A call of its own may have
+    /// taken effect after ours, which the link does not know, or may yet do so.
+    pub(super) fn follows_a_loss(&self) -> bool {
+        self.lease.deliveries.iter().any(is_after_a_loss)
     }
 }
 
 impl Worker {
-    /// Corrects custom fields and manager, where a run saw that they were edited by hand.
+    /// Corrects custom fields and manager, where a run saw that they were edited by hand, or where a
+    /// lost worker may have written them.
     async fn correct_belongings(
         &self,
         case: &Case,
@@ -39,7 +53,7 @@ impl Worker {
         link: &mut Link,
     ) -> Result<(), Verdict> {
         let orders = self.orders(&case.lease.deliveries).await.map_err(TargetError::Store)?;
-        if !orders.iter().any(|order| order.closely) {
+        if !orders.iter().any(|order| order.closely) && !case.follows_a_loss() {
             return Ok(());
         }
         let (target, lease) = (&self.target.target, &case.lease);
@@ -128,7 +142,7 @@ impl Worker {
         link: &mut Link,
     ) -> Result<(), Verdict> {
         let is_known = link.account.as_ref() == Some(&account.id);
-        if !case.is_ordered() || !is_known || account.status == AccountStatus::Deleted {
+        if !case.sees_account() || !is_known || account.status == AccountStatus::Deleted {
             return Ok(());
         }
         if by == FoundBy::Link

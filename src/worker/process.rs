@@ -200,7 +200,7 @@ impl Worker {
         let known = link
             .and_then(|link| planning::from_link(desired, &resolved, link, &self.target.policy))
             .filter(|_| !is_chosen_anew(case, link.unwrap_or(&none)));
-        (known.is_none() || case.is_ordered()).then(|| case.search(desired, link).probe())
+        (known.is_none() || case.sees_account()).then(|| case.search(desired, link).probe())
     }
 
     /// Carries a person's plan out and settles. Never fails: every end is a settlement, or a lease

@@ -13,7 +13,9 @@ use super::turn::lane;
 use super::{Live, Settled, Worker};
 use crate::clock::elapsed_ms;
 use crate::model::words::count;
-use crate::model::{Attempt, Delivery, DeliveryState, Lane, Link};
+use crate::model::{
+    Arrival, Attempt, Delivery, DeliveryState, Event, LEASE_LOST, Lane, Link, Person,
+};
 use crate::store::{Lease, StoreError};
 
 /// A delivery whose workers died so often is a dead letter.
@@ -22,6 +24,17 @@ const MOST_KILLS: u32 = 5;
 /// Second looks are gathered on a grid of so many to the time between two looks, so that one read
 /// serves many.
 const LOOK_GRID: u32 = 5;
+
+/// Whether the end of a turn was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// It was.
+    Done,
+    /// It was not: somebody else has the person.
+    LeaseLost,
+    /// The store did not say.
+    Unknown,
+}
 
 impl Worker {
     /// The read of this one person failed while others' succeed.
@@ -88,7 +101,10 @@ impl Worker {
         if let End::GiveBack(after, why) = &end {
             case.span.record("outcome", "given_back");
             rest(&mut deliveries, now, *after, why.as_deref());
-            self.write_down(case.lease, deliveries, link).await;
+            let person = case.lease.person.clone();
+            if let Written::LeaseLost = self.write_down(case.lease, deliveries, link).await {
+                self.look_again(&person).await;
+            }
             return;
         }
         let mut outcome = String::new();
@@ -117,8 +133,22 @@ impl Worker {
         }
         trace::end(&case.span, &deliveries, case.started);
         let settled = settled(&case, &deliveries, decided, done, outcome, now);
-        if self.write_down(case.lease, deliveries, link).await {
-            self.tell(settled);
+        match self.write_down(case.lease, deliveries, link).await {
+            Written::Done => self.tell(settled),
+            Written::LeaseLost => self.look_again(&settled.person).await,
+            Written::Unknown => {}
+        }
+    }
+
+    /// Has somebody looked at once more after a turn whose lease was lost. Whoever went on may have
+    /// written before the last call of this turn took effect, and what it wrote is older: it was read
+    /// before. That the other one knows of the loss is not certain: the store may have been emptied.
+    async fn look_again(&self, person: &Person) {
+        let words = uuid::Uuid::now_v7().to_string();
+        let event = Event::of_our_own(LEASE_LOST, person, &words, self.clock.now());
+        if let Err(error) = self.store.accept(Arrival::live(event)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(%person, error, "what it wrote may be out of date: `instep sync` looks");
         }
     }
 
@@ -172,29 +202,28 @@ impl Worker {
         ended
     }
 
-    /// Settles, patiently: a store that is away for a moment must not cost the lease. Says whether
-    /// it was written.
+    /// Settles, patiently: a store that is away for a moment must not cost the lease.
     async fn write_down(
         &self,
         lease: Lease,
         deliveries: Vec<Delivery>,
         link: Option<Link>,
-    ) -> bool {
+    ) -> Written {
         let person = lease.person.clone();
         let span = info_span!(target: "instep::trace", "settle");
         match self.store.settle(lease, deliveries, link).instrument(span).await {
-            Ok(()) => true,
+            Ok(()) => Written::Done,
             Err(StoreError::LeaseLost) => {
                 tracing::warn!(%person, "lease lost before settling: another worker goes on");
                 metrics::counter!("instep_leases_lost_total", "source" => self.name.to_string())
                     .increment(1);
-                false
+                Written::LeaseLost
             }
             Err(error) => {
                 // The lease runs out, is taken back, and the same plan finds its work done.
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(%person, error, "not settled");
-                false
+                Written::Unknown
             }
         }
     }

@@ -10,7 +10,8 @@ use tracing::{Span, info_span};
 
 use super::turn::lane;
 use crate::model::{
-    APPOINTMENT, Delivery, DeliveryId, DeliveryState, MANAGER_ARRIVED, SYNC, SYNC_ABSENT,
+    APPOINTMENT, Delivery, DeliveryId, DeliveryState, LEASE_LOST, MANAGER_ARRIVED, SYNC,
+    SYNC_ABSENT,
 };
 use crate::store::Lease;
 
@@ -38,7 +39,7 @@ pub(super) fn attempt(lease: &Lease, started: Timestamp) -> Span {
 /// What we tell ourselves came by no webhook: its trace begins here.
 fn begin(delivery: &Delivery) {
     let kind = delivery.kind.as_str();
-    let ours = matches!(kind, SYNC | SYNC_ABSENT | APPOINTMENT | MANAGER_ARRIVED);
+    let ours = matches!(kind, SYNC | SYNC_ABSENT | APPOINTMENT | LEASE_LOST | MANAGER_ARRIVED);
     if ours && delivery.history.is_empty() && delivery.replays == 0 {
         info_span!(target: "instep::trace", parent: None, "queued", root = true, kind,
             delivery = delivery.id.as_str(), began_ms = delivery.received_at.as_millisecond());

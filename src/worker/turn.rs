@@ -310,7 +310,7 @@ impl Worker {
         let (mut probes, mut whose) = (Vec::new(), Vec::new());
         for (index, case) in cases.iter().enumerate() {
             let Some(probe) = self.probe_if_unknown(case) else { continue };
-            if case.is_ordered() && probe.account.is_some() && probe.external_id.is_some() {
+            if case.sees_account() && probe.account.is_some() && probe.external_id.is_some() {
                 // Found by its id in the target alone: whether it bears the person's is seen so.
                 let external_id = probe.external_id.clone();
                 probes.push(Probe { external_id, ..Probe::default() });

@@ -7,7 +7,7 @@ use crate::app::ToldRun;
 use crate::app::asked::{self, Ask};
 use crate::model::words;
 use crate::model::{
-    Actor, ChangeKind, EmployeeId, Outcome, Refused, Run, RunId, Selection, SliceState, SourceName,
+    Actor, ChangeKind, EmployeeId, Outcome, Refused, Run, RunId, Selection, SourceName,
 };
 use crate::reconcile::{self, ReconcileError};
 
@@ -154,8 +154,7 @@ impl Desk {
             return Ok(vec![kind]);
         }
         let run = self.run(id).await?;
-        let held = run.slices.iter().filter(|it| matches!(it.state, SliceState::Held { .. }));
-        let kinds: Vec<ChangeKind> = held.map(|slice| slice.kind).collect();
+        let kinds: Vec<ChangeKind> = run.held().map(|slice| slice.kind).collect();
         if kinds.is_empty() {
             return Err(Refused::Conflict(format!("run {id} holds nothing (any more)")));
         }

@@ -9,7 +9,7 @@ use super::Findings;
 use crate::app::secrets;
 use crate::config::Settings;
 use crate::model::words::people;
-use crate::model::{DeliveryState, Pauses, RunState, SliceState, SourceName};
+use crate::model::{DeliveryState, Pauses, Run, RunState, SourceName};
 use crate::notify::{Notice, Phase};
 use crate::schedule::timetable::Timetable;
 use crate::store::{Filter, Runs, Store, StoreError};
@@ -139,13 +139,8 @@ async fn full_sync(
     found: &mut Findings,
 ) -> Result<(), StoreError> {
     let open = store.runs(Some(source), Runs::Open, usize::MAX).await?;
-    let held: u64 = open
-        .iter()
-        .filter(|run| !run.plan_only)
-        .flat_map(|run| &run.slices)
-        .filter(|slice| matches!(slice.state, SliceState::Held { .. }))
-        .map(|slice| slice.people)
-        .sum();
+    let held = open.iter().filter(|run| !run.plan_only).flat_map(Run::held);
+    let held: u64 = held.map(|slice| slice.people).sum();
     if held > 0 {
         let message = match held {
             1 => "1 person's change waits for approval: `instep runs --open` lists the runs"

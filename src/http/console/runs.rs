@@ -199,8 +199,7 @@ fn waits_until(run: &Run, now: &Timestamp) -> Option<Timestamp> {
 
 /// How many people's changes wait for an approval.
 fn held(run: &Run) -> u64 {
-    let held = run.slices.iter().filter(|it| matches!(it.state, SliceState::Held { .. }));
-    held.map(|slice| slice.people).sum()
+    run.held().map(|slice| slice.people).sum()
 }
 
 /// A kind of change as people read it.

@@ -8,9 +8,9 @@ use instep::sandbox::Life;
 use instep::store::{Filter, Runs};
 use serde_json::json;
 
-use super::{all_has_ended, all_is_well, all_of, behave, case, in_step_at};
+use super::{all_has_ended, all_is_well, all_of, behave, case, in_step_at, stepping};
 use crate::harness::redis::Server;
-use crate::harness::town::Town;
+use crate::harness::town::{Town, patient};
 
 const SEARCH: &str = "POST /v1/people/search";
 
@@ -21,6 +21,7 @@ async fn a_sick_redis_loses_nothing() {
         case("paused", paused()),
         case("connections cut", connections_cut()),
         case("emptied", emptied()),
+        case("emptied during a call", emptied_during_a_call()),
         case("emptied, and killed while everyone is queued", emptied_and_killed()),
         case("one of two killed", one_of_two_killed()),
         case("one of two stopped gently", one_of_two_stopped()),
@@ -108,6 +109,26 @@ async fn emptied() {
     for id in &actives[..3] {
         town.change(id, json!({"surname": "Later"}));
     }
+    all_has_ended(&town).await;
+}
+
+/// The store forgets who is in whose hands while a call is under way. Another worker applies what is
+/// newer, and then the call takes effect.
+async fn emptied_during_a_call() {
+    const PATCH: &str = "PATCH /api/v2/users/{userId}";
+    let redis = Server::single();
+    let town = Town::kept_at(stepping(20), &redis.url(), patient).await;
+    let _serving = town.open().await;
+    let late = json!({"endpoint": PATCH, "latency_ms": 7_000, "when": "before", "times": 1});
+    town.lms("/_sandbox/faults", late).await;
+    let id = &town.actives()[2];
+    let writes = async || town.lms_calls().await.of(PATCH);
+    town.change(id, json!({"surname": "First"}));
+    town.until("the call is under way", async || writes().await == 1).await;
+    redis.flush();
+    town.change(id, json!({"surname": "Later"}));
+    town.until("what is newer is there", async || town.account_of(id)["lastName"] == "Later").await;
+    town.until("the call took effect, and was put right", async || writes().await > 2).await;
     all_has_ended(&town).await;
 }
 

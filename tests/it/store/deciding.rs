@@ -12,6 +12,7 @@ use instep::model::{
     Which,
 };
 use instep::reconcile::{confirm, reject_preview};
+use instep::store::Runs;
 
 use super::suite::runs::item;
 use super::suite::{Fixture, bob};
@@ -117,6 +118,32 @@ async fn of_two_who_decide_on_a_run_one_is_told() {
             let decided = on.store.run(&run).await.expect("a store").expect("a run");
             assert_eq!(decided.state == RunState::Applying, both.0.is_ok(), "{decided:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_cancelled_run_held_waits_for_nobody() {
+    for on in stores().await {
+        let desk = desk(&on);
+        let run = waits(&on, true, true).await;
+        assert_eq!(on.store.runs(None, Runs::Open, 9).await.expect("a store").len(), 1);
+        desk.act(&operator("cem"), Verb::Cancel { run: run.clone() }).await.expect("cancelled");
+        let cancelled = on.store.run(&run).await.expect("a store").expect("a run");
+        let SliceState::Rejected(rejection) = &cancelled.slices[0].state else {
+            panic!("{cancelled:?}")
+        };
+        let said = (rejection.by.as_str(), rejection.reason.as_str());
+        assert_eq!(said, ("cem", "the run was cancelled"));
+        assert_eq!(on.store.runs(None, Runs::Open, 9).await.expect("a store"), []);
+        let late = desk.act(&operator("ann"), approve(&run)).await;
+        assert!(matches!(late, Err(Refused::Conflict(_))), "{late:?}");
+
+        // What a run would hold that only looks waits for nobody either.
+        let mut looked = Run::begun(RunId::fresh(), bob(), "cem", on.clock.now());
+        (looked.plan_only, looked.ended_at) = (true, Some(on.clock.now()));
+        looked.slices.push(slice(&on, 3));
+        assert!(on.store.save_run(&looked).await.expect("a store"));
+        assert_eq!(on.store.runs(None, Runs::Open, 9).await.expect("a store"), []);
     }
 }
 
