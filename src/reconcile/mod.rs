@@ -80,7 +80,7 @@ pub struct Reconciler<'a> {
 pub enum ReconcileError {
     /// Another run of this source is under way.
     #[error(
-        "a run of {source_name} is under way since {since}, asked for by {by}: \
+        "a run of {source_name} is under way since {since:.0}, asked for by {by}: \
          `instep runs watch {run}` shows it"
     )]
     Busy {

@@ -65,7 +65,7 @@ impl Desk {
         for source in self.sources(&which)? {
             if let Some(other) = self.same(&source, &which).await? {
                 return Err(Refused::Conflict(format!(
-                    "{} is replaying the same since {}: `instep runs show {}`",
+                    "{} is replaying the same since {:.0}: `instep runs show {}`",
                     other.asked_by, other.started_at, other.id
                 )));
             }

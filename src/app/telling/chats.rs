@@ -40,6 +40,33 @@ pub(super) async fn chats() -> (String, Heard) {
     (format!("http://{address}/hook"), heard)
 }
 
+/// A store in which nothing has happened, and who tells what happens in it.
+pub(super) struct Stage {
+    pub folder: TempDir,
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    pub telling: Telling,
+}
+
+/// By this configuration, on a morning.
+pub(super) fn stage(text: &str) -> Stage {
+    let loaded = config::parse(std::path::Path::new("instep.toml"), text, &|_| None);
+    let settings = Arc::new(loaded.expect("in order").settings);
+    let folder = TempDir::new().expect("a folder");
+    let clock = Clock::manual("2026-11-22T08:00:00Z".parse().expect("a time"));
+    let store = SqliteStore::open(&folder.path().join("instep.db"), clock.clone());
+    let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
+    let telling = Telling {
+        channels: Channel::all(&settings).expect("channels"),
+        sources: vec![SourceName::new("bob")],
+        watching: Watching::default(),
+        store: Arc::clone(&store),
+        clock: clock.clone(),
+        settings,
+    };
+    Stage { folder, store, clock, telling }
+}
+
 pub(super) fn configuration(chats: &str) -> String {
     format!(
         r#"
@@ -98,21 +125,7 @@ pub(super) fn heard(all: &Heard) -> Vec<(String, String)> {
 #[tokio::test]
 async fn chats_hear_of_what_began_and_of_its_end() {
     let (url, all) = chats().await;
-    let text = configuration(&url);
-    let loaded = config::parse(std::path::Path::new("instep.toml"), &text, &|_| None);
-    let settings = Arc::new(loaded.expect("in order").settings);
-    let folder = TempDir::new().expect("a folder");
-    let clock = Clock::manual("2026-11-22T08:00:00Z".parse().expect("a time"));
-    let store = SqliteStore::open(&folder.path().join("instep.db"), clock.clone());
-    let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
-    let mut telling = Telling {
-        channels: Channel::all(&settings).expect("chats"),
-        sources: vec![SourceName::new("bob")],
-        watching: Watching::default(),
-        store: Arc::clone(&store),
-        clock: clock.clone(),
-        settings,
-    };
+    let Stage { folder: _folder, store, clock, mut telling } = stage(&configuration(&url));
     let mut look = async |seconds: u64| {
         clock.advance(Duration::from_secs(seconds));
         telling.tell().await.expect("a store");

@@ -1,33 +1,23 @@
 //! Very many dead letters: older ones with another code are not taken for gone.
 
-use tempfile::TempDir;
-
-use super::chats::{chats, configuration, heard};
+use super::chats::{Stage, chats, configuration, heard, stage};
 use super::*;
-use crate::config;
-use crate::model::{Delivery, DeliveryId, DeliveryState, EmployeeId, EventId, Lane};
+use crate::model::{Arrival, Delivery, DeliveryId, DeliveryState, EmployeeId, Event, Person};
 use crate::store::Stored;
-use crate::store::sqlite::SqliteStore;
+
+fn id(number: usize) -> DeliveryId {
+    DeliveryId::new(format!("019aa3c1-7a40-7000-8000-{number:012}"))
+}
 
 fn dead(number: usize, code: &str, at: Timestamp) -> Stored {
+    let employee = EmployeeId::new(number.to_string());
+    let person = Person { source: SourceName::new("bob"), employee };
+    let event = Event::of_our_own("employee.updated", &person, code, at);
     Stored::Delivery(Delivery {
-        id: DeliveryId::new(format!("019aa3c1-7a40-7000-8000-{number:012}")),
-        event: EventId::new(format!("event {number}")),
-        source: SourceName::new("bob"),
-        employee: Some(EmployeeId::new(number.to_string())),
-        kind: "employee.updated".to_owned(),
-        lane: Lane::Live,
-        received_at: at,
+        id: id(number),
         state: DeliveryState::Dead,
-        due: at,
-        attempts: 1,
-        looks: 0,
-        absences: 0,
-        kills: 0,
-        replays: 0,
-        reason: None,
         code: Some(code.to_owned()),
-        history: Vec::new(),
+        ..Arrival::live(event).first_delivery()
     })
 }
 
@@ -36,20 +26,7 @@ async fn what_is_behind_very_many_others_is_still_there() {
     let (url, all) = chats().await;
     let text = configuration(&url).replace("token_expires = 2026-11-30\n", "");
     let text = text.replace(&format!("    {{ type = \"slack\", url = \"{url}/busy\" }},\n"), "");
-    let loaded = config::parse(std::path::Path::new("instep.toml"), &text, &|_| None);
-    let settings = Arc::new(loaded.expect("in order").settings);
-    let folder = TempDir::new().expect("a folder");
-    let clock = Clock::manual("2026-11-22T08:00:00Z".parse().expect("a time"));
-    let store = SqliteStore::open(&folder.path().join("instep.db"), clock.clone());
-    let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
-    let mut telling = Telling {
-        channels: Channel::all(&settings).expect("chats"),
-        sources: vec![SourceName::new("bob")],
-        watching: Watching::default(),
-        store: Arc::clone(&store),
-        clock: clock.clone(),
-        settings,
-    };
+    let Stage { folder: _folder, store, clock, mut telling } = stage(&text);
     let mut look = async |seconds: u64| {
         clock.advance(Duration::from_secs(seconds));
         telling.tell().await.expect("a store");
@@ -70,8 +47,7 @@ async fn what_is_behind_very_many_others_is_still_there() {
     assert!(!told.contains("No dead letters any more") && !told.contains("Over:"), "{told}");
 
     // When they are gone, it is said.
-    let ids = [1, 2].map(|n| DeliveryId::new(format!("019aa3c1-7a40-7000-8000-{n:012}")));
-    let closed = store.close(&ids, DeliveryState::Done, "seen", clock.now()).await;
+    let closed = store.close(&[1, 2].map(id), DeliveryState::Done, "seen", clock.now()).await;
     assert_eq!(closed.expect("a store"), 2);
     look(4_000).await;
     let told = look(61).await;

@@ -4,14 +4,10 @@
 #[path = "../../../tests/it/harness/smtp.rs"]
 mod smtp;
 
-use tempfile::TempDir;
-
-use super::chats::{chats, configuration, heard};
+use super::chats::{Stage, chats, configuration, heard, stage};
 use super::*;
 use crate::access::tokens::{Token, fresh, make, revoke};
-use crate::config;
 use crate::model::Access;
-use crate::store::sqlite::SqliteStore;
 use smtp::{Asks, Server};
 
 const DAY: u64 = 86_400;
@@ -29,12 +25,7 @@ async fn a_token_is_told_of_when_its_end_is_near_and_when_it_has_come() {
         .replace("[source.bob]", &mail)
         .replace("token_expires = 2026-11-30\n", "")
         .replace(&format!("    {{ type = \"slack\", url = \"{url}/busy\" }},\n"), "");
-    let loaded = config::parse(std::path::Path::new("instep.toml"), &text, &|_| None);
-    let settings = Arc::new(loaded.expect("in order").settings);
-    let folder = TempDir::new().expect("a folder");
-    let clock = Clock::manual("2026-11-22T08:00:00Z".parse().expect("a time"));
-    let store = SqliteStore::open(&folder.path().join("instep.db"), clock.clone());
-    let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
+    let Stage { folder: _folder, store, clock, mut telling } = stage(&text);
     for (name, days) in [("ci", 20), ("payroll", 300)] {
         let token = Token {
             name: name.to_owned(),
@@ -47,14 +38,6 @@ async fn a_token_is_told_of_when_its_end_is_near_and_when_it_has_come() {
         };
         assert!(make(&*store, &token).await.expect("a store"));
     }
-    let mut telling = Telling {
-        channels: Channel::all(&settings).expect("channels"),
-        sources: vec![SourceName::new("bob")],
-        watching: Watching::default(),
-        store: Arc::clone(&store),
-        clock: clock.clone(),
-        settings,
-    };
     // What a look brings into the chats; each hears what the mailbox does.
     let mut look = async |seconds: u64| {
         clock.advance(Duration::from_secs(seconds));
