@@ -225,7 +225,7 @@ async fn what_the_sixth_program_held_is_still_open() {
     old_file(&path, 6);
     let db = rusqlite::Connection::open(&path).unwrap();
     let run: Run = serde_json::from_str(RUN).unwrap();
-    let run = Run { ended_at: Some(run.started_at), ..run };
+    let run = Run { ended_at: Some(run.started_at), plan_only: false, ..run };
     let held = Slice {
         kind: ChangeKind::Deactivate,
         people: 12,
