@@ -98,12 +98,14 @@ impl Worker {
             self.count_attempt(lane(&case.lease), "given_back");
         }
         let mut deliveries = std::mem::take(&mut case.lease.deliveries);
+        // What tells of a loss already is still there, and its losses are counted.
+        let is_told = deliveries.iter().any(|delivery| delivery.kind == LEASE_LOST);
+        let again = (!is_told).then(|| case.lease.person.clone());
         if let End::GiveBack(after, why) = &end {
             case.span.record("outcome", "given_back");
             rest(&mut deliveries, now, *after, why.as_deref());
-            let person = case.lease.person.clone();
             if let Written::LeaseLost = self.write_down(case.lease, deliveries, link).await {
-                self.look_again(&person).await;
+                self.look_again(again).await;
             }
             return;
         }
@@ -135,7 +137,7 @@ impl Worker {
         let settled = settled(&case, &deliveries, decided, done, outcome, now);
         match self.write_down(case.lease, deliveries, link).await {
             Written::Done => self.tell(settled),
-            Written::LeaseLost => self.look_again(&settled.person).await,
+            Written::LeaseLost => self.look_again(again).await,
             Written::Unknown => {}
         }
     }
@@ -143,9 +145,10 @@ impl Worker {
     /// Has somebody looked at once more after a turn whose lease was lost. Whoever went on may have
     /// written before the last call of this turn took effect, and what it wrote is older: it was read
     /// before. That the other one knows of the loss is not certain: the store may have been emptied.
-    async fn look_again(&self, person: &Person) {
+    async fn look_again(&self, person: Option<Person>) {
+        let Some(person) = person else { return };
         let words = uuid::Uuid::now_v7().to_string();
-        let event = Event::of_our_own(LEASE_LOST, person, &words, self.clock.now());
+        let event = Event::of_our_own(LEASE_LOST, &person, &words, self.clock.now());
         if let Err(error) = self.store.accept(Arrival::live(event)).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(%person, error, "what it wrote may be out of date: `instep sync` looks");
