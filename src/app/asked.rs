@@ -36,7 +36,7 @@ const LATE: Duration = Duration::from_secs(600);
 /// How often the note is written again when others write at the same moment.
 const TRIES: usize = 20;
 
-/// So many of the newest runs are looked at; plans and replays are between them.
+/// So many of the newest full syncs are looked at.
 const LATEST: usize = 50;
 
 /// The rest between two tries to write to a store that is away.

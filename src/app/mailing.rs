@@ -33,7 +33,7 @@ const TRIES: u32 = 16;
 /// Older reports are not sent by a process that finds no note.
 const NEWS: Duration = Duration::from_secs(24 * 3_600);
 
-/// So many of the newest runs are looked at.
+/// So many of the newest full syncs are looked at.
 const LATEST: usize = 200;
 
 /// What is written down about the reports of a source.

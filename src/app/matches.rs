@@ -24,7 +24,7 @@ const DISPUTED: &str = "disputed";
 /// The kind of the events by which people are looked at again after a choice.
 const KIND: &str = "instep.match";
 
-/// Among so many runs the last full sync is looked for; the others are replays.
+/// Among so many full syncs the last one that compared everybody is looked for.
 const RUNS: usize = 20;
 
 /// So many deliveries are read together.

@@ -125,64 +125,65 @@ impl Telling {
         let notices = self.watching.look(store, &self.settings, now).await?;
         let manners = Manners::new(self.settings.notify.quiet);
         for channel in &self.channels {
-            bring(store, channel, &notices, &manners, &self.settings, &self.clock).await?;
+            self.bring(channel, &notices, &manners).await?;
         }
         Ok(())
     }
-}
 
-/// Brings a channel up to date, and tells it what is due.
-async fn bring(
-    store: &dyn Store,
-    channel: &Channel,
-    notices: &[Notice],
-    manners: &Manners,
-    settings: &Settings,
-    clock: &Clock,
-) -> Result<(), StoreError> {
-    let now = clock.now();
-    let name = format!("notices by {}", channel.name());
-    let before = store.note(&name).await?;
-    let known: Shelf =
-        before.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    if known.until.is_some_and(|until| until > now) {
-        return Ok(());
-    }
-    let mut notices = notices.to_vec();
-    for (topic, about) in &known.there {
-        if !is_shown(&notices, *topic, about) {
-            notices.extend(watching::behind_others(store, settings, *topic, about).await?);
+    /// Brings a channel up to date, and tells it what is due.
+    async fn bring(
+        &self,
+        channel: &Channel,
+        notices: &[Notice],
+        manners: &Manners,
+    ) -> Result<(), StoreError> {
+        let (store, settings, clock) = (&*self.store, &self.settings, &self.clock);
+        let now = clock.now();
+        let name = format!("notices by {}", channel.name());
+        let before = store.note(&name).await?;
+        let known: Shelf =
+            before.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        if known.until.is_some_and(|until| until > now) {
+            return Ok(());
         }
-    }
-    let mut shelf = Shelf { until: None, ..known.clone() };
-    shelf.take(&notices, now, manners);
-    let due = shelf.quiet.due(now, manners);
-    shelf.until = due.as_ref().map(|_| now + SENDING);
-    if shelf == known {
-        return Ok(());
-    }
-    let Some(claimed) = put(store, &name, before.as_deref(), &shelf).await? else { return Ok(()) };
-    let Some(group) = due else { return Ok(()) };
-    let sent = channel.send(&group, now).await;
-    let outcome = if sent.is_ok() { "sent" } else { "failed" };
-    metrics::counter!("instep_notices_total", "channel" => channel.name(), "outcome" => outcome)
-        .increment(1);
-    let now = clock.now();
-    shelf.until = match sent {
-        Ok(()) => {
-            shelf.quiet.told(now, manners);
-            None
+        let mut notices = notices.to_vec();
+        for (topic, about) in &known.there {
+            if !is_shown(&notices, *topic, about) {
+                notices.extend(watching::behind_others(store, settings, *topic, about).await?);
+            }
         }
-        Err(error) => {
-            tracing::warn!(channel = channel.name(), %error, "a notice did not get through");
-            let rest = match error {
-                SendError::Later { after, .. } => after.unwrap_or(AGAIN).min(REFUSED),
-                SendError::Person { .. } => REFUSED,
-            };
-            Some(now + rest)
+        let mut next = Shelf { until: None, ..known.clone() };
+        next.take(&notices, now, manners);
+        let due = next.quiet.due(now, manners);
+        next.until = due.as_ref().map(|_| now + SENDING);
+        if next == known {
+            return Ok(());
         }
-    };
-    put(store, &name, Some(&claimed), &shelf).await.map(drop)
+        let Some(claimed) = put(store, &name, before.as_deref(), &next).await? else {
+            return Ok(());
+        };
+        let Some(group) = due else { return Ok(()) };
+        let sent = channel.send(&group, now).await;
+        let outcome = if sent.is_ok() { "sent" } else { "failed" };
+        metrics::counter!("instep_notices_total", "channel" => channel.name(), "outcome" => outcome)
+            .increment(1);
+        let now = clock.now();
+        next.until = match sent {
+            Ok(()) => {
+                next.quiet.told(now, manners);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(channel = channel.name(), %error, "a notice did not get through");
+                let rest = match error {
+                    SendError::Later { after, .. } => after.unwrap_or(AGAIN).min(REFUSED),
+                    SendError::Person { .. } => REFUSED,
+                };
+                Some(now + rest)
+            }
+        };
+        put(store, &name, Some(&claimed), &next).await.map(drop)
+    }
 }
 
 /// Writes what is known of a channel; `None` when another process was quicker.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChangeKind, EmployeeId, Event, EventId, Item, ItemState, Rejection, RunId, Selection, Slice,
-    SliceState, SourceName, Which,
+    SourceName, Which,
 };
 
 /// The kind of a run's event about somebody whom HR showed.
@@ -198,7 +198,7 @@ impl Run {
 
     /// What the brake holds, or in a run that only looks: would hold.
     pub fn held(&self) -> impl Iterator<Item = &Slice> {
-        self.slices.iter().filter(|slice| matches!(slice.state, SliceState::Held { .. }))
+        self.slices.iter().filter(|slice| slice.is_held())
     }
 
     /// Whether somebody has yet to go on with it or to decide: it has not ended, or something is held.

@@ -118,6 +118,11 @@ pub struct Rejection {
 }
 
 impl Slice {
+    /// Whether nobody has decided on it yet.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, SliceState::Held { .. })
+    }
+
     /// How many people of it somebody can still approve or reject, as far as the time allows it.
     pub fn open(&self) -> u64 {
         match &self.state {

@@ -16,7 +16,7 @@ use crate::config::MatchBy;
 use crate::model::words;
 use crate::model::{
     Certificate, ChangeKind, Delivery, DeliveryId, Drift, EmployeeId, Item, ItemState, Lane, Run,
-    RunState, Slice, SliceState,
+    RunState, Slice,
 };
 use crate::provisioning::certificate::{self, Shown};
 use crate::provisioning::{brake, drift};
@@ -167,7 +167,7 @@ impl Reconciler<'_> {
         for item in &mut items {
             item.state = state(item, &run.slices, run.plan_only);
         }
-        if run.slices.iter().any(is_held) {
+        if run.held().next().is_some() {
             // Whoever sees a normal day held learns which limits would fit this company.
             run.remarks.extend(brake::suggest(&history, &self.settings.brake));
         }
@@ -316,7 +316,7 @@ impl Reconciler<'_> {
         }
         let now = self.clock.now();
         let mut slices = brake::judge(&plan, linked, certificate, &self.settings.brake, now);
-        for slice in slices.iter_mut().filter(|slice| is_held(slice)) {
+        for slice in slices.iter_mut().filter(|slice| slice.is_held()) {
             slice.common = comparison.common(slice.kind);
             let is_gone = |item: &&Item| {
                 item.kind == Some(slice.kind) && item.drift.contains(&Drift::NotShown)
@@ -335,10 +335,6 @@ impl Reconciler<'_> {
     }
 }
 
-fn is_held(slice: &Slice) -> bool {
-    matches!(slice.state, SliceState::Held { .. })
-}
-
 /// Where an item stands when the comparison ends.
 fn state(item: &Item, slices: &[Slice], plan_only: bool) -> ItemState {
     let queued = || ItemState::Queued { delivery: DeliveryId::fresh() };
@@ -347,7 +343,7 @@ fn state(item: &Item, slices: &[Slice], plan_only: bool) -> ItemState {
         // Only the link is to be made: the brake has nothing to judge.
         None if is_link(item) => queued(),
         None => ItemState::Told,
-        Some(kind) if slices.iter().any(|slice| slice.kind == kind && is_held(slice)) => {
+        Some(kind) if slices.iter().any(|slice| slice.kind == kind && slice.is_held()) => {
             ItemState::Held
         }
         Some(_) => queued(),

@@ -12,12 +12,33 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{Instrument as _, info_span};
 
-use super::{Grant, Rate, Store, StoreError};
+use super::{Store, StoreError};
 use crate::clock::Deadline;
 use crate::model::Lane;
 
 /// For how long calls are taken from the store at once, and how long they are good.
 const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// How many calls a budget allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Calls in `per`.
+    pub calls: u32,
+    /// The period.
+    pub per: Duration,
+    /// How many of them may come at once after a pause. At most `calls`. In any `per` there are
+    /// never more than `calls`: the steady flow is `calls - burst` in each `per`.
+    pub burst: u32,
+}
+
+/// What a budget granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// So many calls may be made now (at least one, at most what was asked).
+    Calls(u32),
+    /// None; ask again after this.
+    Wait(Duration),
+}
 
 /// Hands out calls.
 pub struct Budget {

@@ -16,6 +16,7 @@ pub mod reseal;
 pub mod seal;
 pub mod sqlite;
 pub mod stored;
+mod which;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,8 +25,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::budget::{Grant, Rate};
 pub use self::lease::{Due, Lease, LeaseRequest};
 pub use self::stored::{Dump, Found, Stored, StoredEvent};
+pub use self::which::{Filter, Runs};
 use crate::model::{
     AccountId, Arrival, AuditEntry, AuditId, Choice, Delivery, DeliveryId, DeliveryState,
     EmployeeId, Event, EventId, Item, Lane, Link, Page, Person, Run, RunId, SourceName,
@@ -89,48 +92,6 @@ pub struct Hold {
     pub refuses: bool,
 }
 
-/// How many calls a budget allows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    /// Calls in `per`.
-    pub calls: u32,
-    /// The period.
-    pub per: Duration,
-    /// How many of them may come at once after a pause. At most `calls`. In any `per` there are
-    /// never more than `calls`: the steady flow is `calls - burst` in each `per`.
-    pub burst: u32,
-}
-
-/// What a budget granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// So many calls may be made now (at least one, at most what was asked).
-    Calls(u32),
-    /// None; ask again after this.
-    Wait(Duration),
-}
-
-/// Which deliveries to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// In this state.
-    pub state: Option<DeliveryState>,
-    /// Of this source.
-    pub source: Option<SourceName>,
-    /// Of the employee with this id.
-    pub employee: Option<String>,
-    /// Of this cause.
-    pub code: Option<String>,
-    /// Of this event type.
-    pub kind: Option<String>,
-    /// Received at or after.
-    pub since: Option<Timestamp>,
-    /// Received before.
-    pub until: Option<Timestamp>,
-    /// Older than this delivery: where the last page ended.
-    pub before: Option<DeliveryId>,
-}
-
 /// The dead letter as closing leaves it.
 fn closed(delivery: &Delivery, state: DeliveryState, reason: &str, at: Timestamp) -> Delivery {
     debug_assert!(matches!(state, DeliveryState::Done | DeliveryState::Ignored), "it is closed");
@@ -165,31 +126,6 @@ pub struct Links {
     pub links: Vec<(Person, Link)>,
     /// Where to go on; none at the end.
     pub next: Option<String>,
-}
-
-/// Which runs are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
-    /// All of them.
-    All,
-    /// Those that compare everybody. There can be any number of replays between two of them...
-    FullSyncs,
-    /// ...and any number that only look between two that act.
-    Acting,
-    /// Those with which somebody has yet to go on, however old: see [`Run::is_open`].
-    Open,
-}
-
-impl Runs {
-    /// Whether this run is meant.
-    fn fits(self, run: &Run) -> bool {
-        match self {
-            Self::All => true,
-            Self::FullSyncs => !run.is_replay(),
-            Self::Acting => !run.is_replay() && !run.plan_only,
-            Self::Open => run.is_open(),
-        }
-    }
 }
 
 /// Until when things are kept. Waiting deliveries, dead letters and runs that have not ended are

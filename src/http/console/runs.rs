@@ -387,10 +387,6 @@ fn whom(filled: &Fields, source: &SourceName) -> Result<Selection, Refused> {
     }
 }
 
-fn is_held(slice: &Slice) -> bool {
-    matches!(slice.state, SliceState::Held { .. })
-}
-
 /// Where a slice stood when its form was shown: whoever decides on it later, when somebody else has
 /// decided meanwhile, is told and looks again.
 fn seen(slice: &Slice) -> String {
